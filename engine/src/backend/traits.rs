@@ -1,0 +1,164 @@
+//! The traits every backend implements.
+
+use crate::Token;
+use crate::control::Control;
+use crate::error::{Error, Result};
+
+/// Which implementation runs a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BackendKind {
+    /// llama.cpp through llama-cpp-2.
+    LlamaCpp,
+    /// Our own transformer on candle.
+    Candle,
+}
+
+impl BackendKind {
+    /// The name scripts use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LlamaCpp => "llama_cpp",
+            Self::Candle => "candle",
+        }
+    }
+}
+
+impl std::fmt::Display for BackendKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a loaded model is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// Architecture as its file names it: `llama`, `qwen2`, …
+    pub architecture: String,
+    /// A name for a person, from the file's metadata; may be empty.
+    pub name: String,
+    /// Number of weights.
+    pub parameters: u64,
+    /// Rows of the output layer.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Number of blocks.
+    pub layers: usize,
+    /// Query heads per block.
+    pub heads: usize,
+    /// Key/value heads per block.
+    pub kv_heads: usize,
+    /// Tokens a sequence of this load can hold.
+    pub context: usize,
+    /// Tokens the model was trained for.
+    pub context_trained: usize,
+    /// How most of the weights are stored: `Q4_1`, `F16`, …
+    pub dtype: String,
+    /// Where it runs: `cpu`, `cuda:0`, `metal:0`.
+    pub device: String,
+    /// Threads it uses.
+    pub threads: usize,
+    /// Bytes of weights that are mapped from the file and used in place.
+    pub bytes_mapped: u64,
+    /// Bytes of weights (or repacked copies) this load allocated beside the mapping.
+    pub bytes_allocated: u64,
+    /// Bytes one token takes in the KV cache.
+    pub kv_bytes_per_token: u64,
+}
+
+/// Which rows of logits a feed returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// None: only fill the cache.
+    None,
+    /// The row after the last token.
+    Last,
+    /// One row per token fed.
+    All,
+}
+
+/// Logits, row-major `[rows, vocab]`, f32, not yet normalized.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Logits {
+    data: Vec<f32>,
+    vocab: usize,
+}
+
+impl Logits {
+    /// Wraps row-major values; `data.len()` must be a multiple of `vocab`.
+    pub fn new(data: Vec<f32>, vocab: usize) -> Result<Self> {
+        if vocab == 0 || data.len() % vocab != 0 {
+            return Err(Error::argument("logits", format!("a multiple of {vocab} values"), format!("{}", data.len())));
+        }
+        Ok(Self { data, vocab })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.data.len() / self.vocab
+    }
+
+    /// Length of a row.
+    pub fn vocab(&self) -> usize {
+        self.vocab
+    }
+
+    /// One row; `None` past the end.
+    pub fn row(&self, index: usize) -> Option<&[f32]> {
+        self.data.get(index.checked_mul(self.vocab)?..)?.get(..self.vocab)
+    }
+
+    /// The last row; `None` when there are no rows.
+    pub fn last(&self) -> Option<&[f32]> {
+        self.rows().checked_sub(1).and_then(|i| self.row(i))
+    }
+
+    /// All values.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Gives the values away.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+}
+
+/// A loaded model: weights that any number of sequences share.
+pub trait Backend: Send + Sync + std::fmt::Debug {
+    /// Which implementation this is.
+    fn kind(&self) -> BackendKind;
+    /// What was loaded.
+    fn info(&self) -> &ModelInfo;
+    /// A new, empty sequence. Sequences outlive nothing but the backend: they hold a handle to it.
+    fn sequence(&self) -> Result<Box<dyn Sequence>>;
+}
+
+/// A sequence of tokens with its KV cache.
+///
+/// After an error or an interrupt `len()` still tells the truth: tokens that were not fully processed are not in the
+/// sequence, and it can be used on.
+pub trait Sequence: Send + std::fmt::Debug {
+    /// The tokens in the cache.
+    fn tokens(&self) -> &[Token];
+
+    /// Number of tokens in the cache.
+    fn len(&self) -> usize {
+        self.tokens().len()
+    }
+
+    /// Whether the cache is empty.
+    fn is_empty(&self) -> bool {
+        self.tokens().is_empty()
+    }
+
+    /// Appends tokens and returns the rows of logits asked for. Tokens outside the vocabulary are an error, as are more
+    /// than the context holds. Polls `control.interrupt` at least every 100 ms; reports no progress itself.
+    fn feed(&mut self, tokens: &[Token], rows: Rows, control: &Control) -> Result<Logits>;
+
+    /// Keeps the first `len` tokens. More than there are is an error.
+    fn truncate(&mut self, len: usize) -> Result<()>;
+
+    /// A second sequence with the same contents, sharing memory where the backend can.
+    fn fork(&self) -> Result<Box<dyn Sequence>>;
+}

@@ -1,0 +1,16 @@
+//! Models and tensors for Minerva.
+//!
+//! The engine reads model files ([`format`]), turns text into tokens ([`tokenizer`]), runs models on a backend
+//! ([`backend`]) and generates text ([`generate`]). It knows no script, no notebook and no terminal: it returns values,
+//! and it reports what happens on the way through a [`control::Control`].
+
+pub mod backend;
+pub mod control;
+pub mod error;
+pub mod format;
+
+pub use control::{Control, Event, Interrupt};
+pub use error::{Error, Result};
+
+/// A token id, as both backends and every tokenizer use it.
+pub type Token = u32;
