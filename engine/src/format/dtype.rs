@@ -1,5 +1,6 @@
 //! Every storage type of the files we read, by name and size.
 
+use crate::error::{Error, Result};
 use candle_core::quantized::GgmlDType;
 
 macro_rules! dtypes {
@@ -84,6 +85,13 @@ dtypes! {
     U64 "U64" ggml=None, block=1, bytes=8;
     F8_E4M3 "F8_E4M3" ggml=None, block=1, bytes=1;
     F8_E5M2 "F8_E5M2" ggml=None, block=1, bytes=1;
+    F8_E8M0 "F8_E8M0" ggml=None, block=1, bytes=1;
+    F8_E4M3FNUZ "F8_E4M3FNUZ" ggml=None, block=1, bytes=1;
+    F8_E5M2FNUZ "F8_E5M2FNUZ" ggml=None, block=1, bytes=1;
+    F4 "F4" ggml=None, block=2, bytes=1;
+    F6_E2M3 "F6_E2M3" ggml=None, block=4, bytes=3;
+    F6_E3M2 "F6_E3M2" ggml=None, block=4, bytes=3;
+    C64 "C64" ggml=None, block=1, bytes=8;
 }
 
 impl DType {
@@ -97,17 +105,57 @@ impl DType {
         Self::ALL.iter().copied().find(|d| d.name().eq_ignore_ascii_case(name))
     }
 
-    /// Whether values come in blocks that share scales.
+    /// Whether values come in blocks (which share scales, or only bytes) and must be unpacked before use.
     pub fn is_quantized(self) -> bool {
         self.block() > 1
     }
 
     /// Bytes of `elements` values; `None` when they do not fill whole blocks or the number overflows.
     pub fn bytes_for(self, elements: usize) -> Option<u64> {
-        if elements % self.block() != 0 {
+        if !elements.is_multiple_of(self.block()) {
             return None;
         }
         u64::try_from(elements / self.block()).ok()?.checked_mul(self.block_bytes() as u64)
+    }
+
+    /// The type that a safetensors header names so.
+    pub fn from_safetensors(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|d| d.in_safetensors() && d.name() == name)
+    }
+
+    /// Whether safetensors has this type.
+    pub fn in_safetensors(self) -> bool {
+        self.ggml_id().is_none() || !self.is_quantized()
+    }
+
+    /// Whether values of this type can be computed with: `Ok`, or an error that names the type and says what to do.
+    /// Files with other types can still be listed, and their raw bytes read.
+    pub fn computable(self) -> Result<()> {
+        let help = match self {
+            Self::IQ2_XXS
+            | Self::IQ2_XS
+            | Self::IQ2_S
+            | Self::IQ3_XXS
+            | Self::IQ3_S
+            | Self::IQ1_S
+            | Self::IQ1_M
+            | Self::IQ4_NL
+            | Self::IQ4_XS
+            | Self::TQ1_0
+            | Self::TQ2_0
+            | Self::MXFP4
+            | Self::NVFP4
+            | Self::Q1_0
+            | Self::Q2_0 => {
+                "run the model with backend \"llama_cpp\", or take a version quantized as Q4_K, Q5_K, Q6_K or Q8_0"
+            }
+            Self::F4 | Self::F6_E2M3 | Self::F6_E3M2 | Self::F8_E4M3FNUZ | Self::F8_E5M2FNUZ => {
+                "take a version of the model in BF16, F16, F32 or F8_E4M3"
+            }
+            Self::C64 => "save the real and the imaginary part as two F32 tensors",
+            _ => return Ok(()),
+        };
+        Err(Error::unsupported(format!("computing with {self} values"), help))
     }
 
     /// candle's quantized type, where candle can compute it.

@@ -1,7 +1,23 @@
 //! What is in a file: sniffing by content, and GGUF and safetensors readers behind one [`TensorFile`].
 
+pub(crate) mod atomic;
+mod blocks;
+mod dequantize;
+mod detect;
 mod dtype;
+mod foreign;
+pub mod gguf;
+pub mod hub;
+mod mapped;
+mod open;
+mod quantize;
+pub mod safetensors;
+mod small_json;
 mod tensor_file;
 
+pub use dequantize::dequantize;
+pub use detect::{Detected, Format, detect};
 pub use dtype::DType;
+pub use open::open;
+pub use quantize::{QUANTIZABLE, quantize};
 pub use tensor_file::{Metadata, TensorFile, TensorInfo};

@@ -1,0 +1,11 @@
+//! safetensors, the file format of the Hugging Face hub: one file, or shards behind an index.
+//!
+//! The format: <https://huggingface.co/docs/safetensors/index#format>.
+
+mod file;
+mod header;
+mod sharded;
+
+pub use file::SafetensorsFile;
+pub(crate) use header::MAX_HEADER;
+pub use sharded::ShardedFile;
