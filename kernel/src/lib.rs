@@ -1,1 +1,8 @@
-//! t
+//! The notebook kernel, script runner and REPL of Minerva: front ends over one language [`session`].
+//!
+//! Arrows run one way: front ends -> [`session`] -> [`script`] -> `minerva_engine`. A value on its way out becomes a
+//! MIME bundle in [`display`].
+
+pub mod display;
+pub mod script;
+pub mod session;

@@ -1,1 +1,3 @@
+//! The `minerva` program.
+
 fn main() {}

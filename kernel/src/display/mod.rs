@@ -1,0 +1,11 @@
+//! A value as a MIME bundle: what a notebook, a terminal or a file shows of it.
+
+mod bundle;
+mod shows;
+mod table;
+mod value;
+
+pub use bundle::{Bundle, escape_html};
+pub use shows::Shows;
+pub use table::{Cell, Table};
+pub use value::{plain_type_name, text, type_name};

@@ -1,0 +1,94 @@
+//! What every script has: printing, showing, progress, time, the way out.
+
+use super::error::{ScriptResult, raise_text};
+use super::{Host, define};
+use crate::display::{Bundle, Table};
+use crate::session::SessionEvent;
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Position};
+
+/// Token of the termination that `exit(code)` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitCode(pub i32);
+
+/// A bundle as a script value: what `html(…)` and `markdown(…)` return, for the end of a cell or `display(…)`.
+#[derive(Debug, Clone)]
+pub struct Shown(pub Bundle);
+
+/// Registers the functions of this file.
+pub fn register(engine: &mut Engine, host: &Host) {
+    super::error::register(engine);
+    engine.register_type_with_name::<Shown>("Shown");
+    host.shows::<Shown>(engine, |shown| shown.0.clone());
+    printing(engine, host);
+    showing(engine, host);
+    leaving(engine);
+}
+
+/// `print` takes any number of values up to six, as people expect of it.
+fn printing(engine: &mut Engine, host: &Host) {
+    let doc = "Writes values to stdout, separated by spaces, and ends the line.";
+    let h = host.clone();
+    define("print", &["value"], doc).register_into_engine(engine, move |a: Dynamic| h.text(&a));
+    let h = host.clone();
+    let join = move |values: &[Dynamic]| values.iter().map(|v| h.text(v)).collect::<Vec<_>>().join(" ");
+    let j = join.clone();
+    define("print", &["a", "b"], doc).register_into_engine(engine, move |a: Dynamic, b: Dynamic| j(&[a, b]));
+    let j = join.clone();
+    let three = move |a: Dynamic, b: Dynamic, c: Dynamic| j(&[a, b, c]);
+    define("print", &["a", "b", "c"], doc).register_into_engine(engine, three);
+    let j = join.clone();
+    let four = move |a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic| j(&[a, b, c, d]);
+    define("print", &["a", "b", "c", "d"], doc).register_into_engine(engine, four);
+    let j = join.clone();
+    let five = move |a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic, e: Dynamic| j(&[a, b, c, d, e]);
+    define("print", &["a", "b", "c", "d", "e"], doc).register_into_engine(engine, five);
+    let six = move |a: Dynamic, b: Dynamic, c: Dynamic, d: Dynamic, e: Dynamic, f: Dynamic| join(&[a, b, c, d, e, f]);
+    define("print", &["a", "b", "c", "d", "e", "f"], doc).register_into_engine(engine, six);
+}
+
+fn showing(engine: &mut Engine, host: &Host) {
+    let h = host.clone();
+    define("display", &["value"], "Shows a value now: a table, a tensor, a chart, HTML or plain text.")
+        .register_into_engine(engine, move |value: Dynamic| {
+            h.emit(SessionEvent::Display { bundle: h.bundle(&value), display_id: None, update: false })
+        });
+    let h = host.clone();
+    let doc = "Shows a value under a name; showing another value under the same name replaces it.";
+    let seen = std::sync::Mutex::new(std::collections::HashSet::<String>::new());
+    define("display", &["value", "id: string"], doc).register_into_engine(engine, move |value: Dynamic, id: &str| {
+        let update = !seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id.to_owned());
+        h.emit(SessionEvent::Display { bundle: h.bundle(&value), display_id: Some(id.to_owned()), update });
+    });
+    define("html", &["source: string", "Shown"], "HTML to show: the value of a cell, or an argument of display.")
+        .register_into_engine(engine, |source: &str| Shown(Bundle::html(source, source)));
+    define(
+        "markdown",
+        &["source: string", "Shown"],
+        "Markdown to show: the value of a cell, or an argument of display.",
+    )
+    .register_into_engine(engine, |source: &str| Shown(Bundle::markdown(source)));
+    let h = host.clone();
+    let doc = "Rows, each a map, as a table with these columns in this order.";
+    define("table", &["rows: array", "columns: array", "Shown"], doc).register_into_engine(
+        engine,
+        move |rows: Array, columns: Array| -> ScriptResult<Shown> {
+            let columns: Vec<String> = columns.iter().map(|c| h.text(c)).collect();
+            let table = Table::from_rows(&rows, columns, &|v| h.text(v));
+            let wrong = || raise_text("ArgumentError", "table: every row must be a map, as in [#{name: \"a\", n: 1}]");
+            table.map(|t| Shown(t.bundle())).ok_or_else(wrong)
+        },
+    );
+    let h = host.clone();
+    define("clear_output", &[], "Clears what this cell has shown so far.")
+        .register_into_engine(engine, move || h.emit(SessionEvent::ClearOutput { wait: false }));
+}
+
+fn leaving(engine: &mut Engine) {
+    let leave = |code: i64| -> ScriptResult<()> {
+        let code = i32::try_from(code).unwrap_or(1);
+        Err(Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ExitCode(code)), Position::NONE)))
+    };
+    define("exit", &[], "Ends the script.").register_into_engine(engine, move || leave(0));
+    let doc = "Ends the script; the code is what the shell sees.";
+    define("exit", &["code: int"], doc).register_into_engine(engine, leave);
+}

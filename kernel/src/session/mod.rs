@@ -1,0 +1,32 @@
+//! One language session: cells that share variables and functions, an interrupt, completion, inspection, and errors
+//! that name the cell, the line and the column.
+//!
+//! ```
+//! use minerva_kernel::session::{Execute, Session, SessionOptions};
+//! use std::sync::Arc;
+//!
+//! let mut session = Session::new(SessionOptions::default());
+//! session.execute(&Execute::cell("let x = 40; fn add(n) { x + n }", "In[1]"), Arc::new(|_| {}));
+//! let outcome = session.execute(&Execute::cell("add(2)", "In[2]"), Arc::new(|_| {}));
+//! assert_eq!(outcome.result.unwrap().unwrap().plain(), "42");
+//! ```
+
+mod cell_error;
+mod complete;
+mod completeness;
+mod explain;
+mod language;
+mod names;
+pub mod panics;
+mod run_cell;
+mod sources;
+mod state;
+mod types;
+mod variables;
+
+pub use cell_error::CellError;
+pub use state::Session;
+pub use types::{Completeness, Completion, Execute, Match, MatchKind, Outcome, SessionEvent, SessionOptions};
+
+#[cfg(test)]
+mod tests;

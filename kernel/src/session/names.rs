@@ -1,0 +1,180 @@
+//! The functions a session knows: names, parameters, documentation.
+
+use crate::display::plain_type_name;
+use rhai::Engine;
+use serde::Deserialize;
+
+/// Every function of an engine, native and script.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    functions: Vec<Function>,
+}
+
+/// One function, one overload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// Its name; for a property, the property's.
+    pub name: String,
+    /// Its parameters; for a method written in the script, the receiver is not among them.
+    pub params: Vec<Param>,
+    /// What it returns; empty when that is not known or nothing.
+    pub returns: String,
+    /// Its documentation, comment marks removed.
+    pub doc: String,
+    /// How it is called.
+    pub role: Role,
+    /// Defined in a cell.
+    pub script: bool,
+}
+
+/// One parameter: name and type, either of which may be empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// Its type as a script says it.
+    pub kind: String,
+}
+
+/// How a function is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// `name(…)` or `first.name(…)`.
+    Call,
+    /// `first.name`.
+    Getter,
+    /// An operator, an indexer, a setter: not called by name.
+    Other,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    functions: Vec<RawFunction>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawFunction {
+    name: String,
+    #[serde(default)]
+    is_anonymous: bool,
+    #[serde(rename = "type")]
+    kind: String,
+    num_params: usize,
+    #[serde(default)]
+    params: Vec<RawParam>,
+    #[serde(default)]
+    return_type: String,
+    #[serde(default)]
+    doc_comments: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RawParam {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+}
+
+impl Names {
+    /// The functions of `engine`, those of its standard packages included.
+    pub fn of(engine: &Engine) -> Self {
+        let json = engine.gen_fn_metadata_to_json(true).unwrap_or_default();
+        let raw = serde_json::from_str(&json).unwrap_or(Metadata { functions: Vec::new() }).functions;
+        let mut functions: Vec<Function> =
+            raw.into_iter().filter(|f| !f.is_anonymous && !f.name.starts_with("anon$")).map(Function::from).collect();
+        functions.sort_by(|a, b| (&a.name, a.params.len(), b.script).cmp(&(&b.name, b.params.len(), a.script)));
+        functions.dedup_by(|later, first| later.signature(false) == first.signature(false) && later.role == first.role);
+        Self { functions }
+    }
+
+    /// Every function.
+    pub fn all(&self) -> impl Iterator<Item = &Function> {
+        self.functions.iter()
+    }
+
+    /// The overloads of a name that is called.
+    pub fn calls(&self, name: &str) -> Vec<&Function> {
+        self.all().filter(|f| f.role == Role::Call && f.name == name).collect()
+    }
+
+    /// What can follow `value.` for a value of this type: methods and properties.
+    pub fn members<'a>(&'a self, receiver: &'a str) -> impl Iterator<Item = &'a Function> {
+        self.all().filter(move |f| f.role != Role::Other && f.takes(receiver))
+    }
+}
+
+impl Function {
+    /// Whether a value of type `receiver` can stand before the point.
+    pub fn takes(&self, receiver: &str) -> bool {
+        match self.params.first() {
+            Some(first) => first.kind == receiver || (first.kind == "any" && self.script),
+            None => false,
+        }
+    }
+
+    /// `name(prompt: string, options: map) -> Generation`; as a method without its first parameter.
+    pub fn signature(&self, method: bool) -> String {
+        let params: Vec<String> = self.params.iter().skip(usize::from(method)).map(Param::text).collect();
+        let returns = if self.returns.is_empty() { String::new() } else { format!(" -> {}", self.returns) };
+        match self.role {
+            Role::Getter => format!("{}{returns}", self.name),
+            _ => format!("{}({}){returns}", self.name, params.join(", ")),
+        }
+    }
+}
+
+impl Param {
+    fn text(&self) -> String {
+        match (self.name.as_str(), self.kind.as_str()) {
+            ("", kind) => kind.to_owned(),
+            (name, "" | "any") => name.to_owned(),
+            (name, kind) => format!("{name}: {kind}"),
+        }
+    }
+}
+
+impl From<RawFunction> for Function {
+    fn from(raw: RawFunction) -> Self {
+        let (name, role) = match raw.name.strip_prefix("get$") {
+            Some(property) => (property.to_owned(), Role::Getter),
+            None if rhai::is_valid_identifier(&raw.name) => (raw.name, Role::Call),
+            None => (raw.name, Role::Other),
+        };
+        let mut params: Vec<Param> = raw
+            .params
+            .into_iter()
+            .map(|p| Param {
+                name: p.name.unwrap_or_default(),
+                kind: plain_type_name(p.kind.as_deref().unwrap_or("any").trim_start_matches("&mut ")).to_owned(),
+            })
+            .collect();
+        params.resize(raw.num_params, Param { name: String::new(), kind: "any".into() });
+        let returns = match plain_type_name(result_type(&raw.return_type)) {
+            "()" | "any" => String::new(),
+            name => name.to_owned(),
+        };
+        Self { name, params, returns, doc: doc_text(&raw.doc_comments), role, script: raw.kind == "script" }
+    }
+}
+
+/// The type inside `Result<…>` where that is what the signature says.
+fn result_type(returns: &str) -> &str {
+    let inner = returns.strip_prefix("Result<").or_else(|| returns.strip_prefix("RhaiResultOf<"));
+    inner.and_then(|t| t.split([',', '>']).next()).unwrap_or(returns)
+}
+
+/// Documentation without its comment marks; code fences that say nothing are kept out.
+fn doc_text(comments: &[String]) -> String {
+    let mut out = String::new();
+    for line in comments.iter().flat_map(|c| c.lines()) {
+        let line = line.trim_start();
+        let line = line.strip_prefix("///").or_else(|| line.strip_prefix("/**")).unwrap_or(line);
+        let line = line.strip_suffix("*/").unwrap_or(line);
+        out.push_str(line.strip_prefix(' ').unwrap_or(line).trim_end());
+        out.push('\n');
+    }
+    out.trim().to_owned()
+}

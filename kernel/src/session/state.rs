@@ -1,0 +1,158 @@
+//! The session itself.
+
+use super::cell_error::CellError;
+use super::explain::Context;
+use super::names::Names;
+use super::sources::Sources;
+use super::types::{Completeness, Completion, Execute, Outcome, SessionEvent, SessionOptions};
+use super::variables::Variables;
+use super::{complete, completeness, language, panics, run_cell};
+use crate::display::Bundle;
+use crate::script::core::ExitCode;
+use crate::script::{Events, Host};
+use minerva_engine::Interrupt;
+use rhai::{Dynamic, Engine, EvalAltResult};
+use std::sync::{Arc, OnceLock, PoisonError};
+
+/// Stack of the thread a cell runs on: what 1,000 nested script calls need, several times over. Pages are taken from
+/// the system only when they are touched.
+const STACK_BYTES: usize = 256 << 20;
+
+/// One language session; a kernel, a REPL and a script runner each have one.
+pub struct Session {
+    engine: Engine,
+    host: Host,
+    variables: Variables,
+    functions: language::FunctionNames,
+    sources: Sources,
+    names: OnceLock<Names>,
+}
+
+impl Session {
+    /// A fresh session.
+    pub fn new(options: SessionOptions) -> Self {
+        let host = Host::new(Interrupt::default(), options.stream);
+        let variables = Variables::default();
+        let functions = language::FunctionNames::default();
+        let engine = language::engine(&host, &variables, &functions);
+        let args = options.args.into_iter().map(Dynamic::from).collect();
+        variables.set_constant("args", Dynamic::from_array(args));
+        Self { engine, host, variables, functions, sources: Sources::default(), names: OnceLock::new() }
+    }
+
+    /// The flag that stops the running cell; raise it from any thread. The next cell starts with it cleared.
+    pub fn interrupt(&self) -> Interrupt {
+        self.host.interrupt().clone()
+    }
+
+    /// Runs a cell and blocks until it has ended. Events arrive in order, on threads of the session.
+    ///
+    /// Variables and functions of earlier cells are there, and stay as they are when the cell fails or is interrupted.
+    pub fn execute(&mut self, request: &Execute, events: Events) -> Outcome {
+        self.host.interrupt().clear();
+        self.host.attach(events);
+        let ended = std::thread::scope(|scope| {
+            let session = &mut *self;
+            let work = move || panics::catch(|| session.run(request));
+            match std::thread::Builder::new()
+                .name("minerva-cell".into())
+                .stack_size(STACK_BYTES)
+                .spawn_scoped(scope, work)
+            {
+                Ok(thread) => thread
+                    .join()
+                    .unwrap_or_else(|_| Ok(Err(CellError::plain("InternalError", "the cell's thread died")))),
+                Err(e) => Ok(Err(CellError::plain("InternalError", format!("no thread for the cell: {e}")))),
+            }
+        });
+        let result = ended.unwrap_or_else(|panic| Err(self.after_panic(&panic)));
+        self.host.attach(Arc::new(|_| {}));
+        match result {
+            Ok(ended) => ended,
+            Err(error) => Outcome { result: Err(error), exit: None },
+        }
+    }
+
+    /// What can stand at the cursor, which is counted in characters.
+    pub fn complete(&self, code: &str, cursor: usize) -> Completion {
+        complete::complete(code, cursor, &self.variables, self.names())
+    }
+
+    /// What is known about the name at the cursor, which is counted in characters.
+    pub fn inspect(&self, code: &str, cursor: usize) -> Option<Bundle> {
+        complete::inspect(code, cursor, &self.variables, self.names(), &self.host)
+    }
+
+    /// Whether `code` can be run as it stands, or needs more lines.
+    pub fn is_complete(&self, code: &str) -> Completeness {
+        completeness::of(&self.engine, code)
+    }
+
+    fn run(&mut self, request: &Execute) -> Result<Outcome, CellError> {
+        self.sources.add(&request.cell_name, &request.code);
+        let mut ast = match self.engine.compile(&request.code) {
+            Ok(ast) => ast,
+            Err(e) => return Err(self.explain(EvalAltResult::from(e), &request.cell_name)),
+        };
+        ast.set_source(request.cell_name.as_str());
+        self.define_functions(&ast);
+        match run_cell::run(&self.engine, &ast, &self.variables) {
+            Ok(value) => {
+                let show = !request.silent
+                    && !value.is_unit()
+                    && !completeness::ends_in_semicolon(&self.engine, &request.code);
+                Ok(Outcome { result: Ok(show.then(|| self.host.bundle(&value))), exit: None })
+            }
+            Err(error) => match &*error {
+                EvalAltResult::ErrorTerminated(token, _) if token.read_lock::<ExitCode>().is_some() => {
+                    let code = token.read_lock::<ExitCode>().map(|c| c.0);
+                    Ok(Outcome { result: Ok(None), exit: code })
+                }
+                _ => Err(self.explain(*error, &request.cell_name)),
+            },
+        }
+    }
+
+    /// Functions are defined before the first statement runs, as everywhere in Rhai, and replace those of earlier cells.
+    fn define_functions(&mut self, ast: &rhai::AST) {
+        if !ast.has_functions() {
+            return;
+        }
+        let mut names = self.functions.write().unwrap_or_else(PoisonError::into_inner);
+        names.extend(ast.iter_fn_def().map(|f| f.name.to_string()).filter(|n| rhai::is_valid_identifier(n)));
+        drop(names);
+        self.engine.register_global_module(ast.shared_lib().clone());
+        self.names = OnceLock::new();
+    }
+
+    fn explain(&self, error: EvalAltResult, cell: &str) -> CellError {
+        let (sources, variables, host) = (&self.sources, &self.variables, &self.host);
+        Context { sources, names: self.names(), variables, host }.explain(error, cell)
+    }
+
+    fn after_panic(&self, panic: &panics::Panic) -> CellError {
+        let mut text = panic.to_string();
+        let lost = self.variables.drop_broken();
+        if !lost.is_empty() {
+            text.push_str(&format!("\nhelp: in use when it happened, and lost: {}", lost.join(", ")));
+        }
+        CellError::plain("InternalError", text)
+    }
+
+    fn names(&self) -> &Names {
+        self.names.get_or_init(|| Names::of(&self.engine))
+    }
+
+    /// Sends an event as a running cell would; front ends use it for their own notices.
+    pub fn emit(&self, event: SessionEvent) {
+        self.host.emit(event);
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// A native function that only a test wants.
+    pub fn define_for_tests(&mut self, name: &str, f: impl Fn(i64) -> i64 + Send + Sync + 'static) {
+        self.engine.register_fn(name, f);
+    }
+}

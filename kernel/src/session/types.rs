@@ -1,0 +1,155 @@
+//! What goes into a session and what comes out of it.
+
+use super::CellError;
+use crate::display::Bundle;
+
+/// How a session behaves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionOptions {
+    /// Generated text goes to stdout piece by piece while it is generated. Off where nobody watches.
+    pub stream: bool,
+    /// What the script sees as the constant `args`: the command line after the script's name.
+    pub args: Vec<String>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { stream: true, args: Vec::new() }
+    }
+}
+
+/// One cell to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execute {
+    /// The cell's text.
+    pub code: String,
+    /// What errors call it: `In[3]`, or a file's name.
+    pub cell_name: String,
+    /// No result is wanted, only what the cell does.
+    pub silent: bool,
+}
+
+impl Execute {
+    /// A cell of this text and name whose result is wanted.
+    pub fn cell(code: impl Into<String>, cell_name: impl Into<String>) -> Self {
+        Self { code: code.into(), cell_name: cell_name.into(), silent: false }
+    }
+}
+
+/// What a running cell reports, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionEvent {
+    /// Text for stdout, line ends included.
+    Stdout(String),
+    /// Text for stderr, line ends included.
+    Stderr(String),
+    /// A value to show now.
+    Display {
+        /// The value.
+        bundle: Bundle,
+        /// A name under which a later event can replace it.
+        display_id: Option<String>,
+        /// Whether this replaces what was shown under `display_id`.
+        update: bool,
+    },
+    /// Work that has a length.
+    Progress {
+        /// What is being done, for a person. One label is one bar.
+        label: String,
+        /// Units finished.
+        done: u64,
+        /// Units in all; 0 where that is not known. `done == total` ends the bar.
+        total: u64,
+        /// `B` for bytes, or a plural noun.
+        unit: String,
+    },
+    /// What the cell has shown so far is to be cleared.
+    ClearOutput {
+        /// Only when the next output arrives, so that nothing flickers.
+        wait: bool,
+    },
+    /// Something to know that stops nothing.
+    Warning(String),
+}
+
+/// How a cell ended.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Outcome {
+    /// The value of the last expression, where there is one to show, or the error.
+    pub result: Result<Option<Bundle>, CellError>,
+    /// The script called `exit(code)`: a script runner ends with this code, a REPL leaves, a kernel goes on.
+    pub exit: Option<i32>,
+}
+
+/// Whether a text can be run as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completeness {
+    /// It can.
+    Complete,
+    /// More lines are to come.
+    Incomplete {
+        /// What the next line should start with.
+        indent: String,
+    },
+    /// It has an error that no further line can mend.
+    Invalid,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// The names that can stand at the cursor.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// Where the replaced text starts, in characters.
+    pub start: usize,
+    /// Where it ends, in characters: the cursor.
+    pub end: usize,
+    /// What can stand there, best first.
+    pub matches: Vec<Match>,
+}
+
+/// One name that completes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// The text to insert.
+    pub text: String,
+    /// What it is.
+    pub kind: MatchKind,
+    /// Its signature or its value's summary; may be empty.
+    pub doc: String,
+}
+
+/// What a completed name is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MatchKind {
+    /// A notebook variable, or one defined earlier in the text.
+    Variable,
+    /// A map's key or a registered property.
+    Property,
+    /// A function called as a method.
+    Method,
+    /// A function.
+    Function,
+    /// An option of the function whose call the cursor stands in.
+    Option,
+    /// A word of the language.
+    Keyword,
+    /// A file or folder, inside a string.
+    Path,
+}
+
+impl MatchKind {
+    /// The name Jupyter front ends show: `function`, `variable`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Variable => "variable",
+            Self::Property => "property",
+            Self::Method => "method",
+            Self::Function => "function",
+            Self::Option => "option",
+            Self::Keyword => "keyword",
+            Self::Path => "path",
+        }
+    }
+}

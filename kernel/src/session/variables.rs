@@ -1,0 +1,82 @@
+//! The notebook's variables: one shared cell per name, seen by every cell, function and closure.
+
+use rhai::{Dynamic, Scope};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Variables by name. Cloning it shares it.
+///
+/// Every value is a *shared* Rhai value, so that reading one hands out a reference and an assignment, wherever it is
+/// made, changes the one cell.
+#[derive(Clone, Default)]
+pub struct Variables(Arc<RwLock<BTreeMap<String, Dynamic>>>);
+
+impl Variables {
+    /// The cell of a variable.
+    pub fn get(&self, name: &str) -> Option<Dynamic> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Defines a constant.
+    pub fn set_constant(&self, name: &str, value: Dynamic) {
+        self.put(name, value.into_read_only().into_shared());
+    }
+
+    /// Names, in order.
+    pub fn names(&self) -> Vec<String> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Makes what a statement defined at the top level of a cell a notebook variable.
+    ///
+    /// A name that is defined again keeps its cell: closures that captured it see the new value, as functions do, when
+    /// the cell that defines it is run again.
+    pub fn adopt(&self, scope: &mut Scope<'_>, from: usize) {
+        // The newest entry comes first.
+        let new = scope.len().saturating_sub(from);
+        let fresh: Vec<(String, bool)> =
+            scope.iter_raw().take(new).map(|(name, constant, _)| (name.to_owned(), constant)).collect();
+        for (name, constant) in fresh {
+            if constant {
+                if let Some(value) = scope.get(&name).cloned() {
+                    self.set_constant(&name, value.flatten());
+                }
+            } else if let Some(value) = scope.get_mut(&name) {
+                let cell = self.define(&name, value.take().flatten());
+                *value = cell;
+            }
+        }
+    }
+
+    /// Removes variables that a panic left locked for good, and names them.
+    pub fn drop_broken(&self) -> Vec<String> {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let broken: Vec<String> = all.iter().filter(|(_, v)| v.is_locked()).map(|(k, _)| k.clone()).collect();
+        for name in &broken {
+            all.remove(name);
+        }
+        broken
+    }
+
+    fn define(&self, name: &str, value: Dynamic) -> Dynamic {
+        if let Some(mut cell) = self.get(name).filter(|cell| !cell.is_read_only()) {
+            let kept = match cell.write_lock::<Dynamic>() {
+                Some(mut inside) => {
+                    *inside = value.clone();
+                    true
+                }
+                None => false,
+            };
+            if kept {
+                return cell;
+            }
+        }
+        let cell = value.into_shared();
+        self.put(name, cell.clone());
+        cell
+    }
+
+    fn put(&self, name: &str, cell: Dynamic) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), cell);
+    }
+}
