@@ -8,6 +8,7 @@ pub mod backend;
 pub mod control;
 pub mod error;
 pub mod format;
+pub mod tensor;
 
 pub use control::{Control, Event, Interrupt};
 pub use error::{Error, Result};

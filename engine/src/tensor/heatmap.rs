@@ -1,0 +1,151 @@
+//! A tensor as a picture: one pixel per value, or per block of values where there are more values than pixels.
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+use crate::tensor::meter::Meter;
+use rayon::prelude::*;
+
+/// A picture of a matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pixels {
+    /// Pixels per row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Red, green, blue and opacity per pixel, row by row.
+    pub rgba: Vec<u8>,
+    /// What the colours mean.
+    pub scale: Scale,
+}
+
+/// What the colours of a picture mean. A value beyond the ends has the colour of the end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scale {
+    /// The value of the colour at 0.
+    pub low: f64,
+    /// The value of the colour at 1.
+    pub high: f64,
+    /// Blue through transparent (zero) to red, for values of both signs; else viridis.
+    pub diverging: bool,
+    /// Whether a NaN is in the picture (yellow on diverging colours, magenta on viridis).
+    pub nan: bool,
+}
+
+impl Eq for Scale {}
+
+/// matplotlib's viridis (CC0) at equal distances.
+const VIRIDIS: [[u8; 3]; 9] = [
+    [0x44, 0x01, 0x54],
+    [0x47, 0x2d, 0x7b],
+    [0x3b, 0x52, 0x8b],
+    [0x2c, 0x72, 0x8e],
+    [0x21, 0x91, 0x8c],
+    [0x28, 0xae, 0x80],
+    [0x5e, 0xc9, 0x62],
+    [0xad, 0xdc, 0x30],
+    [0xfd, 0xe7, 0x25],
+];
+const NEGATIVE: [u8; 3] = [0x2f, 0x6f, 0xde];
+const POSITIVE: [u8; 3] = [0xe0, 0x3c, 0x31];
+
+impl Scale {
+    /// The colour at `t` between 0 and 1, as red, green, blue, opacity. Zero is transparent on the diverging scale, so that it is
+    /// light on a light page and dark on a dark one.
+    pub fn color(&self, t: f64) -> [u8; 4] {
+        let t = t.clamp(0.0, 1.0);
+        if self.diverging {
+            let signed = 2.0 * t - 1.0;
+            let [r, g, b] = if signed < 0.0 { NEGATIVE } else { POSITIVE };
+            return [r, g, b, (signed.abs() * 255.0).round() as u8];
+        }
+        let at = t * (VIRIDIS.len() - 1) as f64;
+        let low = (at as usize).min(VIRIDIS.len() - 2);
+        let part = at - low as f64;
+        let channel = |c: usize| {
+            let get = |i: usize| VIRIDIS.get(i).and_then(|v| v.get(c)).copied().map_or(0.0, f64::from);
+            (get(low) + (get(low + 1) - get(low)) * part).round() as u8
+        };
+        [channel(0), channel(1), channel(2), 255]
+    }
+
+    fn of(&self, v: f64) -> [u8; 4] {
+        if v.is_nan() {
+            return if self.diverging { [0xff, 0xd0, 0x00, 255] } else { [0xff, 0x00, 0xc8, 255] };
+        }
+        let span = self.high - self.low;
+        self.color(if v == f64::INFINITY {
+            1.0
+        } else if v == f64::NEG_INFINITY || span <= 0.0 {
+            0.0
+        } else {
+            (v - self.low) / span
+        })
+    }
+}
+
+impl Tensor {
+    /// A picture of at most `max_side` pixels a side. A matrix is shown as it is, deeper tensors with their outer dimensions one below
+    /// the other, a vector as one row or wrapped like text. A pixel that stands for many values shows the one farthest from zero, so that
+    /// outliers survive; NaN wins over everything. Colours end at the 99.5th percentile, so that one outlier does not fade the rest.
+    pub fn heatmap(&self, max_side: usize, control: &Control) -> Result<Pixels> {
+        if max_side == 0 || max_side > 1 << 13 {
+            return Err(Error::argument("heatmap", "a side from 1 to 8192 pixels", max_side.to_string()));
+        }
+        let n = self.elements();
+        let (rows, columns) = match *self.shape() {
+            _ if n == 0 => (0, 0),
+            [.., columns] if self.rank() > 1 => (n / columns, columns),
+            _ if n > max_side => (n.div_ceil(max_side), max_side),
+            _ => (1, n),
+        };
+        let (height, width) = (rows.min(max_side), columns.min(max_side));
+        let values = self.values()?;
+        let meter = Meter::new(control, self.describe("heatmap of"), n, "values");
+        let lines = (0..height)
+            .into_par_iter()
+            .map(|y| {
+                let mut line = vec![None; width];
+                let mut buffer = vec![0f64; columns];
+                for row in y * rows / height..(y + 1) * rows / height {
+                    let start = row * columns;
+                    // The last row of a wrapped vector may end early.
+                    buffer.truncate(n - start);
+                    meter.step(buffer.len())?;
+                    values.read(start, &mut buffer)?;
+                    for (x, cell) in line.iter_mut().enumerate() {
+                        let part = buffer.get(x * columns / width..((x + 1) * columns / width).min(buffer.len()));
+                        *cell = part.unwrap_or_default().iter().copied().fold(*cell, farther);
+                    }
+                }
+                Ok(line)
+            })
+            .collect::<Result<Vec<Vec<Option<f64>>>>>()?;
+        meter.finish();
+        let cells: Vec<Option<f64>> = lines.into_iter().flatten().collect();
+        let scale = scale_of(&cells);
+        let rgba = cells.iter().flat_map(|c| c.map_or([0; 4], |v| scale.of(v))).collect();
+        Ok(Pixels { width, height, rgba, scale })
+    }
+}
+
+fn farther(cell: Option<f64>, v: f64) -> Option<f64> {
+    match cell {
+        Some(c) if c.is_nan() || c.abs() >= v.abs() => cell,
+        _ => Some(v),
+    }
+}
+
+fn scale_of(cells: &[Option<f64>]) -> Scale {
+    let mut sizes: Vec<f64> = cells.iter().flatten().filter(|v| v.is_finite()).map(|v| v.abs()).collect();
+    let nan = cells.iter().flatten().any(|v| v.is_nan());
+    let diverging = cells.iter().flatten().any(|v| *v < 0.0);
+    let at = (sizes.len().saturating_sub(1)) * 995 / 1000;
+    // Of few values none is an outlier.
+    let at = if sizes.len() < 1000 { sizes.len().saturating_sub(1) } else { at };
+    let mut end = if sizes.is_empty() { 0.0 } else { *sizes.select_nth_unstable_by(at, f64::total_cmp).1 };
+    if end == 0.0 {
+        end = sizes.iter().copied().fold(0.0, f64::max);
+    }
+    Scale { low: if diverging { -end } else { 0.0 }, high: end, diverging, nan }
+}
