@@ -37,8 +37,9 @@ fn softmax_row(row: &mut [f64], log: bool) {
     let top = row.iter().copied().fold(f64::NEG_INFINITY, |a, v| if a.is_nan() || a > v { a } else { v });
     let sum: f64 = row.iter().map(|v| (v - top).exp()).sum();
     if log {
-        let shift = top + sum.ln();
-        row.iter_mut().for_each(|v| *v -= shift);
+        // In this order the difference of large values keeps its digits.
+        let log_sum = sum.ln();
+        row.iter_mut().for_each(|v| *v = (*v - top) - log_sum);
     } else {
         row.iter_mut().for_each(|v| *v = (*v - top).exp() / sum);
     }

@@ -21,10 +21,13 @@ pub fn number(x: f64) -> String {
     if x.fract() == 0.0 && size < 1e6 {
         return format!("{x:.0}").replace("-0", if x == 0.0 { "0" } else { "-0" });
     }
-    if !(1e-3..1e5).contains(&size) {
-        return format!("{x:.2e}");
+    // The exponent after rounding: 0.9996 reads 1.00, not 1.000.
+    let rounded = format!("{x:.2e}");
+    let power = rounded.split_once('e').and_then(|(_, p)| p.parse::<i64>().ok()).unwrap_or(0);
+    if !(-3..5).contains(&power) {
+        return rounded;
     }
-    let decimals = (2 - size.log10().floor() as i64).clamp(0, 5) as usize;
+    let decimals = (2 - power).clamp(0, 5) as usize;
     format!("{x:.decimals$}")
 }
 
