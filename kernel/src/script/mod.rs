@@ -4,6 +4,7 @@
 //! through [`error::guard`], options come in through [`options::Options`], and a type of its own shows itself through
 //! [`Host::shows`].
 
+mod arrays;
 pub mod core;
 pub mod error;
 mod host;
@@ -14,6 +15,7 @@ pub use host::{Events, Host};
 /// Registers every noun.
 pub fn register(engine: &mut rhai::Engine, host: &Host) {
     core::register(engine, host);
+    arrays::register(engine);
 }
 
 /// Starts the registration of a function that people can look up: its name, its parameters as they read in a signature

@@ -4,7 +4,7 @@ use super::cell_error::{CellError, Frame};
 use super::names::{Names, Role};
 use super::sources::Sources;
 use super::variables::Variables;
-use crate::display::plain_type_name;
+use crate::display::{plain_type_name, type_name};
 use crate::script::Host;
 use crate::script::error::ScriptError;
 use minerva_engine::error::nearest;
@@ -78,7 +78,10 @@ impl Context<'_> {
             E::ErrorFunctionNotFound(signature, _) => self.function(&signature, place),
             E::ErrorModuleNotFound(name, _) => ("ModuleNotFound", format!("module `{name}` not found")),
             E::ErrorMismatchDataType(expected, found, _) | E::ErrorMismatchOutputType(expected, found, _) => {
-                let (expected, found) = (types(&expected), types(&found));
+                let (expected, mut found) = (types(&expected), types(&found));
+                if found.contains("Arc") || found.contains("RwLock") {
+                    found = self.type_at(place).unwrap_or_default();
+                }
                 ("TypeError", match expected.as_str() {
                     "" => format!("a value of type {found} cannot stand here"),
                     _ if found.is_empty() => format!("expected {expected}"),
@@ -112,6 +115,14 @@ impl Context<'_> {
                 ("RuntimeError", other.to_string())
             }
         }
+    }
+
+    /// The type of the variable that stands at this place: rhai does not look inside a shared one.
+    fn type_at(&self, place: &Frame) -> Option<String> {
+        let rest = place.source.as_ref()?.chars().skip(place.column.checked_sub(1)?);
+        let name: String = rest.take(place.width).collect();
+        let value = self.variables.get(&name).filter(|v| !v.is_locked())?;
+        Some(type_name(&value.flatten()))
     }
 
     fn variable(&self, name: &str) -> Said {

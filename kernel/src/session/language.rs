@@ -9,8 +9,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 const CALL_LEVELS: usize = 1000;
 /// Nesting of expressions, outside and inside functions: what a parser's stack can take.
 const EXPRESSION_DEPTH: usize = 256;
-/// The longest string, in bytes.
-const STRING_BYTES: usize = 1 << 30;
 
 /// Names of the script functions defined so far, which can be used as values.
 pub type FunctionNames = Arc<RwLock<std::collections::BTreeSet<String>>>;
@@ -20,7 +18,6 @@ pub fn engine(host: &Host, variables: &Variables, functions: &FunctionNames) -> 
     let mut engine = Engine::new();
     engine.set_max_call_levels(CALL_LEVELS);
     engine.set_max_expr_depths(EXPRESSION_DEPTH, EXPRESSION_DEPTH);
-    engine.set_max_string_size(STRING_BYTES);
     script::register(&mut engine, host);
     resolve_variables(&mut engine, variables.clone(), Arc::clone(functions));
     let interrupt = host.interrupt().clone();

@@ -102,6 +102,28 @@ fn closures_work_across_cells() {
 }
 
 #[test]
+fn higher_order_methods_may_read_their_own_array() {
+    let mut n = Notebook::new();
+    n.ok("let xs = [1.0, 2.0, 3.0]; fn mean() { xs.reduce(|a, b| a + b, 0.0) / xs.len() }");
+    assert_eq!(n.ok("xs.map(|x| x - mean())"), "[-1.0, 0.0, 1.0]");
+    assert_eq!(n.ok("xs.filter(|x| x > xs[0])"), "[2.0, 3.0]");
+    assert_eq!(n.ok("xs.map(|x| x + xs.len()).len()"), "3");
+    assert_eq!(n.ok("xs.map(|x, i| x * i)"), "[0.0, 2.0, 6.0]");
+    assert_eq!(
+        n.ok("[xs.some(|x| x > 2.0), xs.all(|x| x > 2.0), xs.find(|x| x > 1.0), xs.index_of(|x| x == 9.0)]"),
+        "[true, false, 2.0, -1]"
+    );
+    assert_eq!(
+        n.ok("[xs.reduce(|sum, x| if sum == () { x } else { sum + x }), xs.reduce_rev(|a, x| a - x, 0.0)]"),
+        "[6.0, -6.0]"
+    );
+    assert_eq!(n.ok("xs.for_each(|| this *= 2.0); xs"), "[2.0, 4.0, 6.0]");
+    let e = n.err("xs.for_each(|| this *= mean())");
+    assert!(e.evalue.contains("`xs` is in use") && e.help[0].contains("copy"), "{e}");
+    assert_eq!(n.ok("let zs = [3, 1, 2]; zs.sort(|a, b| b - a); zs"), "[3, 2, 1]");
+}
+
+#[test]
 fn constants_stay_constant_until_they_are_defined_again() {
     let mut n = Notebook::new();
     n.ok("const K = 5; fn k() { K }");
@@ -183,6 +205,7 @@ fn names_are_suggested() {
     assert!(e.contains("index 5 is out of range: the array has 2 items"), "{e}");
     let e = help(n.err("let one = 1; if one { 2 }"));
     assert!(e.contains("expected bool, found int"), "{e}");
+    assert_eq!(n.ok("let yes = true; if yes && !false { 1 } else { 2 }"), "1");
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! Array methods that call a function, so written that the function may use the array it is called on.
+//!
+//! rhai's own versions hold the array while they call back, and a notebook's variables are shared: a callback that
+//! reads the same variable, directly or through a function, would find it in use. These work on a copy of the handle.
+
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext};
+
+type Raised<T> = Result<T, Box<EvalAltResult>>;
+
+/// Registers `map`, `filter`, `reduce`, `reduce_rev`, `some`, `all`, `find`, `find_map`, `index_of`.
+pub fn register(engine: &mut Engine) {
+    let doc = "An array of what the function returns for each item. The function may take the index as well.";
+    super::define("map", &["array: array", "function: function", "array"], doc).register_into_engine(
+        engine,
+        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Array> {
+            array.into_iter().enumerate().map(|(n, item)| call(&context, &f, item, n)).collect()
+        },
+    );
+    let doc = "The items for which the function returns true. The function may take the index as well.";
+    super::define("filter", &["array: array", "function: function", "array"], doc).register_into_engine(
+        engine,
+        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Array> {
+            let mut kept = Array::new();
+            for (n, item) in array.into_iter().enumerate() {
+                if truth(&context, &f, &item, n)? {
+                    kept.push(item);
+                }
+            }
+            Ok(kept)
+        },
+    );
+    searching(engine);
+    folding(engine);
+}
+
+fn searching(engine: &mut Engine) {
+    let doc = "Whether the function returns true for some item.";
+    super::define("some", &["array: array", "function: function", "bool"], doc).register_into_engine(
+        engine,
+        |context: NativeCallContext<'_>, array: Array, f: FnPtr| {
+            Ok::<_, Box<EvalAltResult>>(position(&context, &array, &f)?.is_some())
+        },
+    );
+    let doc = "Whether the function returns true for every item.";
+    super::define("all", &["array: array", "function: function", "bool"], doc).register_into_engine(
+        engine,
+        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<bool> {
+            for (n, item) in array.iter().enumerate() {
+                if !truth(&context, &f, item, n)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        },
+    );
+    let doc = "The first item for which the function returns true, or ().";
+    super::define("find", &["array: array", "function: function", "any"], doc).register_into_engine(
+        engine,
+        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Dynamic> {
+            let at = position(&context, &array, &f)?;
+            Ok(at.and_then(|n| array.into_iter().nth(n)).unwrap_or(Dynamic::UNIT))
+        },
+    );
+    let doc = "The first thing the function returns that is not ().";
+    super::define("find_map", &["array: array", "function: function", "any"], doc).register_into_engine(
+        engine,
+        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Dynamic> {
+            for (n, item) in array.into_iter().enumerate() {
+                let found = call(&context, &f, item, n)?;
+                if !found.is_unit() {
+                    return Ok(found);
+                }
+            }
+            Ok(Dynamic::UNIT)
+        },
+    );
+    let doc = "The position of the first item for which the function returns true, or -1.";
+    super::define("index_of", &["array: array", "function: function", "int"], doc).register_into_engine(
+        engine,
+        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<i64> {
+            Ok(position(&context, &array, &f)?.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1))
+        },
+    );
+}
+
+fn folding(engine: &mut Engine) {
+    for (name, reversed) in [("reduce", false), ("reduce_rev", true)] {
+        let order = if reversed { "from the last item to the first" } else { "from the first item to the last" };
+        let doc =
+            format!("Goes through the array {order}: the function gets what it returned before, (), and an item.");
+        super::define(name, &["array: array", "function: function", "any"], &doc).register_into_engine(
+            engine,
+            move |context: NativeCallContext<'_>, array: Array, f: FnPtr| {
+                fold(&context, array, &f, Dynamic::UNIT, reversed)
+            },
+        );
+        let doc = format!("Goes through the array {order}: the function gets what it returned before and an item.");
+        super::define(name, &["array: array", "function: function", "initial", "any"], &doc).register_into_engine(
+            engine,
+            move |context: NativeCallContext<'_>, array: Array, f: FnPtr, initial: Dynamic| {
+                // As in rhai: an initial value that is a function is called for the value.
+                let initial = match initial.read_lock::<FnPtr>().map(|f| f.clone()) {
+                    Some(make) => make.call_raw(&context, None, [])?,
+                    None => initial,
+                };
+                fold(&context, array, &f, initial, reversed)
+            },
+        );
+    }
+}
+
+/// Calls as rhai's own methods do: the item is the argument, or `this` for a function without parameters, and a second
+/// parameter gets the index.
+fn call(context: &NativeCallContext<'_>, f: &FnPtr, mut item: Dynamic, index: usize) -> Raised<Dynamic> {
+    let index = Dynamic::from(i64::try_from(index).unwrap_or(i64::MAX));
+    f.call_raw_with_extra_args("callback", context, Some(&mut item), [], [index], Some(0))
+}
+
+fn truth(context: &NativeCallContext<'_>, f: &FnPtr, item: &Dynamic, index: usize) -> Raised<bool> {
+    Ok(call(context, f, item.clone(), index)?.as_bool().unwrap_or(false))
+}
+
+fn position(context: &NativeCallContext<'_>, array: &Array, f: &FnPtr) -> Raised<Option<usize>> {
+    for (n, item) in array.iter().enumerate() {
+        if truth(context, f, item, n)? {
+            return Ok(Some(n));
+        }
+    }
+    Ok(None)
+}
+
+fn fold(context: &NativeCallContext<'_>, array: Array, f: &FnPtr, initial: Dynamic, reversed: bool) -> Raised<Dynamic> {
+    let mut items: Vec<(usize, Dynamic)> = array.into_iter().enumerate().collect();
+    if reversed {
+        items.reverse();
+    }
+    items.into_iter().try_fold(initial, |result, (n, item)| {
+        let index = Dynamic::from(i64::try_from(n).unwrap_or(i64::MAX));
+        f.call_raw_with_extra_args("reduce", context, None, [result, item], [index], None)
+    })
+}
