@@ -1,0 +1,232 @@
+//! The life of a kernel process: bind, serve, stop without losing a message.
+
+use super::connection::{Connection, Listeners};
+use super::iopub::Iopub;
+use super::router::{self, Replies};
+use super::wire::{Request, Wire};
+use super::worker::{Channels, Job, Worker};
+use super::{control, parent};
+use crate::session::{Session, SessionOptions};
+use minerva_engine::Interrupt;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use zeromq::{RouterRecvHalf, Socket, XPubSocket};
+
+/// How long a running cell gets to notice that the kernel is to stop.
+const LAST_CELL: Duration = Duration::from_secs(2);
+/// How long front ends get to take what is left on a socket.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Runs a kernel on the sockets that the connection file names, until it is told to stop or its parent is gone.
+/// Returns the exit code of the process.
+pub fn serve(connection_file: &Path) -> i32 {
+    let started = Connection::read(connection_file).and_then(|connection| {
+        let listeners = connection.bind()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| format!("cannot start the event loop: {e}"))?;
+        Ok((connection, listeners, runtime))
+    });
+    let (connection, listeners, runtime) = match started {
+        Ok(started) => started,
+        Err(problem) => {
+            eprintln!("minerva: {problem}");
+            return 1;
+        }
+    };
+    match runtime.block_on(run(&connection, listeners)) {
+        Ok(Stopped::Clean) => 0,
+        Ok(Stopped::SessionStuck) => {
+            // A cell is still inside a library that does not let go. The handlers that `exit` runs would pull that
+            // library's memory from under it, so they are not run.
+            // SAFETY: `_exit` ends the process and touches nothing in it.
+            #[cfg(unix)]
+            unsafe {
+                libc::_exit(0)
+            }
+            #[cfg(not(unix))]
+            0
+        }
+        Err(problem) => {
+            eprintln!("minerva: {problem}");
+            1
+        }
+    }
+}
+
+enum Stopped {
+    Clean,
+    SessionStuck,
+}
+
+async fn run(connection: &Connection, listeners: Listeners) -> Result<Stopped, String> {
+    let wire = Wire::new(&connection.key, &uuid::Uuid::new_v4().to_string());
+    let session = Session::new(SessionOptions { stream: true, ..SessionOptions::default() });
+    let interrupt = session.interrupt();
+    let stopping = Arc::new(AtomicBool::new(false));
+
+    let iopub = Iopub::new(interrupt.clone());
+    let publisher = tokio::spawn(iopub.clone().run(XPubSocket::new(), listeners.iopub, wire.clone()));
+    let heartbeat = tokio::spawn(router::heartbeat(listeners.heartbeat));
+
+    let (shell, shell_writer, shell_reader) = answering(listeners.shell, &wire).await?;
+    let (control, control_writer, control_reader) = answering(listeners.control, &wire).await?;
+    let (_stdin_sender, mut stdin_reader) = router::listen(listeners.stdin).await?;
+    let stdin = tokio::spawn({
+        let mut wire = wire.clone();
+        async move {
+            loop {
+                // Nothing asks the user anything yet, so an input_reply answers no question.
+                let _ = router::read(&mut stdin_reader, &mut wire, "stdin").await;
+            }
+        }
+    });
+
+    let (jobs, job_queue) = std::sync::mpsc::channel();
+    let (drain, drain_queue) = unbounded_channel();
+    let channels = Channels { jobs: job_queue, drain, shell: shell.clone(), iopub: iopub.clone() };
+    let (ended, session_ended) = oneshot::channel::<()>();
+    std::thread::Builder::new()
+        .name("session".to_owned())
+        .spawn({
+            let stopping = stopping.clone();
+            move || {
+                Worker::new(session, channels, stopping).run();
+                drop(ended);
+            }
+        })
+        .map_err(|e| format!("cannot start the session's thread: {e}"))?;
+    let reader = tokio::spawn(read_shell(shell_reader, wire.clone(), jobs, drain_queue));
+
+    let control_server =
+        control::serve(control_reader, wire.clone(), control.clone(), iopub.clone(), interrupt.clone());
+    let shutdown = tokio::select! {
+        request = control_server => Some(request),
+        () = parent::gone() => None,
+        () = terminated(&interrupt) => None,
+    };
+
+    // From here on: stop the session, then let every socket say its last words.
+    stopping.store(true, Ordering::SeqCst);
+    // Dropping the sender of jobs ends the worker after what has arrived.
+    reader.abort();
+    let stuck = !session_stops(session_ended, &interrupt).await;
+    if let Some(request) = &shutdown {
+        farewell(&iopub, request);
+    }
+    iopub.close();
+    let _ = tokio::time::timeout(FLUSH, publisher).await;
+    heartbeat.abort();
+    stdin.abort();
+    drop((shell, control));
+    for writer in [shell_writer, control_writer] {
+        // A session that is stuck still holds its end of the shell queue.
+        let _ = tokio::time::timeout(if stuck { Duration::from_millis(100) } else { FLUSH }, writer).await;
+    }
+    written().await;
+    Ok(if stuck { Stopped::SessionStuck } else { Stopped::Clean })
+}
+
+/// Interrupts the session until its thread ends; false when it does not. Once is not enough: a cell that begins at
+/// this moment withdraws the interrupt.
+async fn session_stops(mut ended: oneshot::Receiver<()>, interrupt: &Interrupt) -> bool {
+    let mut tick = tokio::time::interval(Duration::from_millis(50));
+    let give_up = tokio::time::sleep(LAST_CELL);
+    tokio::pin!(give_up);
+    loop {
+        tokio::select! {
+            _ = &mut ended => return true,
+            () = &mut give_up => return false,
+            _ = tick.tick() => interrupt.raise(),
+        }
+    }
+}
+
+/// A socket that answers: its replies, the task that writes them, and where requests come from.
+async fn answering(
+    listener: zeromq::Listener,
+    wire: &Wire,
+) -> Result<(Replies, JoinHandle<()>, RouterRecvHalf), String> {
+    let (sender, receiver) = router::listen(listener).await?;
+    let (replies, queue) = Replies::new(wire.clone());
+    Ok((replies, tokio::spawn(router::write(sender, queue)), receiver))
+}
+
+/// Hands requests to the session's thread. On demand, first all that has already arrived.
+async fn read_shell(
+    mut socket: RouterRecvHalf,
+    mut wire: Wire,
+    jobs: std::sync::mpsc::Sender<Job>,
+    mut drain: UnboundedReceiver<()>,
+) {
+    /// Bytes that are in the socket's buffer are handed over in far less.
+    const QUIET: Duration = Duration::from_millis(3);
+    loop {
+        let job = tokio::select! {
+            request = router::read(&mut socket, &mut wire, "shell") => Job::Request(request),
+            Some(()) = drain.recv() => {
+                while let Ok(request) = tokio::time::timeout(QUIET, router::read(&mut socket, &mut wire, "shell")).await {
+                    if jobs.send(Job::Request(request)).is_err() {
+                        return;
+                    }
+                }
+                Job::Drained
+            }
+        };
+        if jobs.send(job).is_err() {
+            return;
+        }
+    }
+}
+
+fn farewell(iopub: &Iopub, request: &Request) {
+    let restart = request.flag("restart", false);
+    iopub.send(&request.header, "shutdown_reply", json!({ "status": "ok", "restart": restart }));
+    iopub.status(&request.header, "idle");
+}
+
+/// Completes when the system asks the process to end. An interrupt from the keyboard stops the cell, not the kernel.
+async fn terminated(interrupt: &Interrupt) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut int), Ok(mut term), Ok(mut hangup)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::select! {
+                _ = int.recv() => interrupt.raise(),
+                _ = term.recv() => return,
+                _ = hangup.recv() => return,
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    loop {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return std::future::pending().await;
+        }
+        interrupt.raise();
+    }
+}
+
+/// zeromq has no linger. With all sockets dropped, each connection's task ends when its queue is written, so the end
+/// of all tasks means that everything is in the hands of the system.
+async fn written() {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    for _ in 0..100 {
+        if metrics.num_alive_tasks() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

@@ -1,0 +1,10 @@
+//! `minerva run FILE.ipynb`: a notebook executed without a browser, by the session that the kernel uses.
+
+mod execute;
+mod file;
+mod outputs;
+mod text;
+
+pub use execute::{NotebookOptions, run};
+pub use file::Notebook;
+pub use text::{Style, print};
