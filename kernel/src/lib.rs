@@ -4,5 +4,7 @@
 //! MIME bundle in [`display`].
 
 pub mod display;
+pub mod jupyter;
+pub mod run;
 pub mod script;
 pub mod session;

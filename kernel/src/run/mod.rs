@@ -1,0 +1,3 @@
+//! Front ends without a conversation.
+
+pub mod notebook;
