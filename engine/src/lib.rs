@@ -9,6 +9,7 @@ pub mod control;
 pub mod error;
 pub mod format;
 pub mod tensor;
+pub mod transformer;
 
 pub use control::{Control, Event, Interrupt};
 pub use error::{Error, Result};

@@ -1,6 +1,7 @@
 //! A backend is a logits machine with a KV cache: tokens in, logits out, sequences that can be forked and truncated.
 //! Sampling, stopping, streaming and scoring are written once, above it.
 
+pub mod candle;
 mod traits;
 
 pub use traits::{Backend, BackendKind, Logits, ModelInfo, Rows, Sequence};

@@ -1,0 +1,175 @@
+//! Weights from a file of tensors, checked against the spec.
+
+use super::bindings::{self, Naming};
+use super::matrix::Matrix;
+use super::spec::Spec;
+use super::weights::{Source, Weight};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::format::{DType, TensorFile, dequantize, quantize};
+use candle_core::{Device, Tensor};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// What the weights of a load take.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Number of weights.
+    pub parameters: u64,
+    /// Bytes used in place, in the file's mapping.
+    pub mapped: u64,
+    /// Bytes allocated, on any device.
+    pub allocated: u64,
+    /// Bytes of each storage type, in the order met.
+    pub by_dtype: Vec<(DType, u64)>,
+}
+
+impl Footprint {
+    /// The type that holds most of the bytes.
+    pub fn main_dtype(&self) -> Option<DType> {
+        self.by_dtype.iter().max_by_key(|(_, bytes)| *bytes).map(|(dtype, _)| *dtype)
+    }
+
+    fn count(&mut self, dtype: DType, elements: usize, bytes: u64, mapped: bool) {
+        self.parameters += elements as u64;
+        *(if mapped { &mut self.mapped } else { &mut self.allocated }) += bytes;
+        match self.by_dtype.iter_mut().find(|(d, _)| *d == dtype) {
+            Some((_, sum)) => *sum += bytes,
+            None => self.by_dtype.push((dtype, bytes)),
+        }
+    }
+}
+
+/// Reads weights from a file: matrices stay where they are, vectors become f32.
+#[derive(Debug)]
+pub struct FileSource<'a> {
+    file: Arc<dyn TensorFile>,
+    dtype: Option<DType>,
+    device: Device,
+    control: &'a Control,
+    total: u64,
+    footprint: Footprint,
+}
+
+impl<'a> FileSource<'a> {
+    /// Checks that `file` holds exactly the tensors of `spec`, in the right shapes, and makes it ready to be read.
+    ///
+    /// `dtype` asks for matrices stored otherwise than in the file; on a device other than the CPU they are f32 unless
+    /// it says F16 or BF16.
+    pub fn new(
+        file: Arc<dyn TensorFile>,
+        spec: &Spec,
+        naming: Naming,
+        dtype: Option<DType>,
+        device: &Device,
+        control: &'a Control,
+    ) -> Result<Self> {
+        check(&*file, spec, naming)?;
+        let total = file.tensors().iter().map(|t| t.bytes).sum();
+        Ok(Self { file, dtype, device: device.clone(), control, total, footprint: Footprint::default() })
+    }
+
+    /// What was read so far takes.
+    pub fn footprint(&self) -> &Footprint {
+        &self.footprint
+    }
+
+    /// Reports that the load is complete.
+    pub fn finish(&self) {
+        self.control.progress(&self.label(), self.total, self.total, "B");
+    }
+
+    fn label(&self) -> String {
+        let name = self.file.path().file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        format!("load {name}")
+    }
+
+    fn progress(&self) -> Result<()> {
+        self.control.check()?;
+        let done = (self.footprint.mapped + self.footprint.allocated).min(self.total.saturating_sub(1));
+        self.control.progress(&self.label(), done, self.total, "B");
+        Ok(())
+    }
+
+    fn convert(&self, stored: Matrix, to: DType) -> Result<Matrix> {
+        let [rows, cols] = stored.shape();
+        let mut bytes = Vec::new();
+        // In parts, so that the f32 form of a large matrix never exists as a whole.
+        let step = ((8 << 20) / cols.max(1)).max(1);
+        for start in (0..rows).step_by(step) {
+            self.control.check()?;
+            let values = stored.expand(start..(start + step).min(rows))?;
+            bytes.extend(quantize(&values, to)?);
+        }
+        Matrix::owned(bytes, to, rows, cols)
+    }
+}
+
+impl Source for FileSource<'_> {
+    fn matrix(&mut self, name: &str, _shape: &[usize]) -> Result<Weight> {
+        let stored = Matrix::mapped(self.file.clone(), self.file.index_of(name)?)?;
+        let [rows, cols] = stored.shape();
+        let weight = if self.device.is_cpu() {
+            // A quantized type whose blocks do not fit the rows falls back to what the file has.
+            let other = self.dtype.filter(|d| *d != stored.dtype() && d.bytes_for(cols).is_some());
+            let matrix = match other {
+                Some(to) => self.convert(stored, to)?,
+                None => stored,
+            };
+            self.footprint.count(matrix.dtype(), rows * cols, matrix.bytes(), matrix.is_mapped());
+            Weight::Stored(matrix)
+        } else {
+            let tensor = Tensor::from_vec(stored.expand(0..rows)?, (rows, cols), &self.device)?;
+            self.footprint.count(DType::F32, rows * cols, (rows * cols * 4) as u64, false);
+            Weight::Dense(tensor)
+        };
+        self.progress()?;
+        Ok(weight)
+    }
+
+    fn vector(&mut self, name: &str, size: usize) -> Result<Tensor> {
+        let index = self.file.index_of(name)?;
+        let dtype = self.file.tensors().get(index).map_or(DType::F32, |t| t.dtype);
+        let mut values = vec![0.0; size];
+        dequantize(dtype, self.file.data(index)?, &mut values)?;
+        self.footprint.count(DType::F32, size, (size * 4) as u64, false);
+        Ok(Tensor::from_vec(values, size, &self.device)?)
+    }
+}
+
+/// Names every tensor that is missing, of the wrong shape, or that nothing uses.
+fn check(file: &dyn TensorFile, spec: &Spec, naming: Naming) -> Result<()> {
+    let expected = bindings::expected(spec, naming);
+    let mut problems = Vec::new();
+    for e in &expected {
+        match file.tensors().iter().find(|t| t.name == e.name) {
+            None => problems.push(format!("{} is missing", e.name)),
+            Some(t) if t.shape != e.shape => {
+                problems.push(format!("{} has shape {:?} where {:?} is expected", e.name, t.shape, e.shape));
+            }
+            Some(_) => {}
+        }
+    }
+    let names: HashSet<&str> = expected.iter().map(|e| e.name.as_str()).collect();
+    let head = bindings::name(bindings::Slot::Head, naming, 0, "weight");
+    for t in file.tensors() {
+        // Some writers store a tied output layer a second time.
+        let repeated = spec.tied && t.name == head;
+        if !names.contains(t.name.as_str()) && !bindings::is_derived(&t.name) && !repeated {
+            problems.push(format!("{} is not part of this architecture", t.name));
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    const SHOWN: usize = 5;
+    let more = problems.len().saturating_sub(SHOWN);
+    problems.truncate(SHOWN);
+    let mut text = problems.join("; ");
+    if more > 0 {
+        text.push_str(&format!("; and {more} more"));
+    }
+    let what =
+        format!("the weights do not fit architecture {:?} with {} layers: {text}", spec.architecture, spec.layers);
+    Err(Error::format(file.path(), what).with_help("the configuration and the weights must be of the same model"))
+}

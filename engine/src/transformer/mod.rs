@@ -1,0 +1,29 @@
+//! Our decoder on candle: one forward pass, configured by a [`Spec`].
+//!
+//! [`arch`] maps configurations onto a spec, [`bindings`] maps names of weights onto slots, [`Transformer`] computes.
+//! The same code serves inference over mapped weights and training over candle variables.
+
+pub mod arch;
+mod attention;
+pub mod bindings;
+mod cache;
+mod config;
+mod file_source;
+mod matrix;
+mod model;
+mod norm;
+mod rope;
+mod spec;
+mod variables;
+mod weights;
+
+pub use bindings::Naming;
+pub use cache::Cache;
+pub use config::Config;
+pub use file_source::{FileSource, Footprint};
+pub use matrix::Matrix;
+pub use model::Transformer;
+pub use rope::{RopeTable, frequencies};
+pub use spec::{Rope, RopeScaling, RopeStyle, Spec};
+pub use variables::Variables;
+pub use weights::{BlockWeights, Linear, Source, Weight, Weights};
