@@ -6,6 +6,7 @@
 
 pub mod backend;
 pub mod control;
+pub mod convert;
 pub mod error;
 pub mod format;
 pub mod tensor;

@@ -114,7 +114,7 @@ fn text(path: &Path, head: &[u8]) -> Option<Kind> {
         Err(e) if e.error_len().is_none() => std::str::from_utf8(head.get(..e.valid_up_to())?).ok()?,
         Err(_) => return None,
     };
-    if text.contains('\0') {
+    if text.contains(|c: char| c.is_ascii_control() && !c.is_ascii_whitespace()) {
         return None;
     }
     let text = text.trim_start();

@@ -15,6 +15,11 @@ pub mod safetensors;
 mod small_json;
 mod tensor_file;
 
+#[cfg(test)]
+mod detect_tests;
+#[cfg(test)]
+mod values_tests;
+
 pub use dequantize::dequantize;
 pub use detect::{Detected, Format, detect};
 pub use dtype::DType;

@@ -2,8 +2,8 @@
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::format::DType;
-use crate::format::atomic::AtomicFile;
+use crate::format::safetensors::Writer;
+use crate::format::{DType, Metadata};
 use crate::tensor::Tensor;
 use crate::tensor::handle::memory_type;
 use std::path::Path;
@@ -54,32 +54,10 @@ pub fn save_all(path: impl AsRef<Path>, tensors: &[(&str, &Tensor)], control: &C
         let found = path.display().to_string();
         return Err(Error::argument("save", "a path that ends in .safetensors", found));
     }
-    let mut header = serde_json::Map::new();
-    let mut end = 0u64;
-    // The widest types first keep every tensor aligned, as the reference implementation orders them.
-    let mut order: Vec<&(&str, &Tensor)> = tensors.iter().collect();
-    order.sort_by_key(|(_, t)| std::cmp::Reverse(memory_type(t.dtype()).block_bytes()));
-    for (name, tensor) in &order {
-        let dtype = memory_type(tensor.dtype());
-        let bytes = dtype.bytes_for(tensor.elements()).unwrap_or(0);
-        let entry = serde_json::json!({
-            "dtype": dtype.name(), "shape": tensor.shape(), "data_offsets": [end, end + bytes],
-        });
-        if *name == "__metadata__" || header.insert((*name).to_owned(), entry).is_some() {
-            return Err(Error::argument("save", "names that differ, none of them __metadata__", format!("{name:?}")));
-        }
-        end += bytes;
+    let mut writer = Writer::new(&Metadata::new());
+    for (name, tensor) in tensors {
+        let bytes = move || Ok(tensor.to_bytes(control)?.1.into());
+        writer.tensor_with(name, memory_type(tensor.dtype()), tensor.shape(), bytes)?;
     }
-    let mut text = serde_json::Value::Object(header).to_string();
-    // Data starts at a multiple of 8; the format allows spaces after the header.
-    while !text.len().is_multiple_of(8) {
-        text.push(' ');
-    }
-    let mut file = AtomicFile::create(path)?;
-    file.write(&(text.len() as u64).to_le_bytes())?;
-    file.write(text.as_bytes())?;
-    for (_, tensor) in &order {
-        file.write(&tensor.to_bytes(control)?.1)?;
-    }
-    file.commit()
+    writer.write(path, control)
 }

@@ -11,8 +11,6 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-const TRUNCATED: &str = "the file is damaged or was not downloaded whole; download it again and compare its size and checksum with the source's";
-
 /// A GGUF file (version 2 or 3): metadata and tensors, read from a mapping.
 #[derive(Debug)]
 pub struct GgufFile {
@@ -40,10 +38,10 @@ impl GgufFile {
         let mut raw = [0; 4];
         match bytes.get(4..8) {
             Some(four) => raw.copy_from_slice(four),
-            None => return Err(Error::format(path, "the GGUF header ends early").with_help(TRUNCATED)),
+            None => return Err(Error::format(path, "the GGUF header ends early").with_help(header::DAMAGED)),
         }
         check_version(path, Version::of(u32::from_le_bytes(raw)))?;
-        let header = header::parse(bytes).map_err(|p| Error::format(path, p).with_help(TRUNCATED))?;
+        let header = header::parse(bytes).map_err(|r| Error::format(path, r.problem).with_help(r.help))?;
         let keys = header.pairs.iter().enumerate().map(|(i, p)| (p.key.clone(), i)).collect();
         let names = header.tensors.iter().enumerate().map(|(i, t)| (t.name.clone(), i)).collect();
         Ok(Self { file, header, keys, names, metadata: OnceLock::new() })

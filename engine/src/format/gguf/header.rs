@@ -14,6 +14,9 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 /// Metadata become JSON values of this many bytes each; all of them together may take the file's size and this much.
 const METADATA_SLACK: usize = 128 << 20;
 
+/// The way out of most refusals.
+pub(super) const DAMAGED: &str = "the file is damaged or was not downloaded whole; download it again and compare its size and checksum with the source's";
+
 /// One metadata pair: its key, its type, and where its value starts.
 #[derive(Debug, Clone)]
 pub(super) struct Pair {
@@ -58,8 +61,22 @@ impl Version {
     }
 }
 
+/// Why a header was refused, and the way out.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) problem: Problem,
+    pub(super) help: &'static str,
+}
+
+/// A header that contradicts itself or the file comes from damage.
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { problem, help: DAMAGED }
+    }
+}
+
 /// Reads and checks the header of a whole file's bytes that start with the magic and a readable version.
-pub(super) fn parse(file: &[u8]) -> Result<Header, Problem> {
+pub(super) fn parse(file: &[u8]) -> Result<Header, Refusal> {
     let mut at = Cursor::new(file, 0);
     at.take(4, "the magic")?;
     let version = at.u32("the version")?;
@@ -73,9 +90,12 @@ pub(super) fn parse(file: &[u8]) -> Result<Header, Problem> {
     let mut offsets = Vec::new();
     let mut names = HashSet::new();
     for i in 0..tensor_count {
-        let (info, offset) = parse_tensor(&mut at).map_err(|p| format!("tensor {i} of {tensor_count}: {p}"))?;
+        let (info, offset) = parse_tensor(&mut at).map_err(|refusal| Refusal {
+            problem: format!("tensor {i} of {tensor_count}: {}", refusal.problem),
+            ..refusal
+        })?;
         if !names.insert(info.name.clone()) {
-            return Err(format!("two tensors are named {:?}", info.name));
+            return Err(format!("two tensors are named {:?}", info.name).into());
         }
         tensors.push(info);
         offsets.push(offset);
@@ -129,7 +149,7 @@ fn alignment(file: &[u8], pairs: &[Pair]) -> Result<u64, Problem> {
     Ok(u64::from(found))
 }
 
-fn parse_tensor(at: &mut Cursor) -> Result<(TensorInfo, u64), Problem> {
+fn parse_tensor(at: &mut Cursor) -> Result<(TensorInfo, u64), Refusal> {
     let name = at.string("a tensor's name")?;
     let name = std::str::from_utf8(name)
         .map_err(|_| format!("its name is not UTF-8: {:?}", String::from_utf8_lossy(name)))?
@@ -137,7 +157,7 @@ fn parse_tensor(at: &mut Cursor) -> Result<(TensorInfo, u64), Problem> {
     let named = |p: String| format!("{name:?}: {p}");
     let dims = at.u32("the number of dimensions").map_err(named)?;
     if dims > MAX_DIMS {
-        return Err(format!("{name:?}: expected at most {MAX_DIMS} dimensions, found {dims}"));
+        return Err(format!("{name:?}: expected at most {MAX_DIMS} dimensions, found {dims}").into());
     }
     let mut shape = Vec::with_capacity(dims as usize);
     for _ in 0..dims {
@@ -146,12 +166,13 @@ fn parse_tensor(at: &mut Cursor) -> Result<(TensorInfo, u64), Problem> {
     }
     shape.reverse(); // the file has the innermost dimension first
     let id = at.u32("the type").map_err(named)?;
-    let dtype = DType::from_ggml_id(id).ok_or_else(|| format!("{name:?}: {}", unknown_type(id)))?;
+    let dtype = DType::from_ggml_id(id).ok_or_else(|| unknown_type(&name, id))?;
     let offset = at.u64("the offset").map_err(named)?;
 
     let row = shape.last().copied().unwrap_or(1);
     if !row.is_multiple_of(dtype.block()) {
-        return Err(format!("{name:?}: rows of {row} values do not fill {dtype} blocks of {}", dtype.block()));
+        let problem = format!("{name:?}: rows of {row} values do not fill {dtype} blocks of {}", dtype.block());
+        return Err(problem.into());
     }
     let bytes = shape
         .iter()
@@ -162,8 +183,8 @@ fn parse_tensor(at: &mut Cursor) -> Result<(TensorInfo, u64), Problem> {
     Ok((TensorInfo { name, dtype, shape, bytes }, offset))
 }
 
-/// Why a type's number has no size.
-fn unknown_type(id: u32) -> String {
+/// Types without a size: gone from ggml, or not yet known.
+fn unknown_type(name: &str, id: u32) -> Refusal {
     let old = match id {
         4 => "Q4_2",
         5 => "Q4_3",
@@ -173,9 +194,15 @@ fn unknown_type(id: u32) -> String {
         36 => "IQ4_NL_4_4",
         37 => "IQ4_NL_4_8",
         38 => "IQ4_NL_8_8",
-        _ => return format!("type {id} is unknown; ggml's types known here are 0 to 42"),
+        _ => {
+            let problem = format!("{name:?}: expected one of ggml's types 0 to 42, found type {id}");
+            return Refusal { problem, help: "the file is damaged, or newer than this program" };
+        }
     };
-    format!("type {id} ({old}) was removed from ggml; quantize the model again from its F16 or F32 weights")
+    Refusal {
+        problem: format!("{name:?}: type {id} ({old}) was removed from ggml"),
+        help: "take a newer version of the model, or quantize it again from its F16 or F32 weights",
+    }
 }
 
 /// Where each tensor lies in the file; past the end, unaligned or overlapping ones are errors.

@@ -9,6 +9,8 @@ mod value;
 mod writer;
 
 #[cfg(test)]
+mod header_tests;
+#[cfg(test)]
 mod tests;
 
 pub use file::GgufFile;

@@ -5,7 +5,7 @@ use super::value::{Value, ValueType};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::DType;
-use crate::format::atomic::AtomicFile;
+use crate::format::atomic::{Data, Part, padding, write_parts, wrong_length};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::path::Path;
@@ -14,10 +14,6 @@ use std::path::Path;
 const VERSION: u32 = 3;
 /// The alignment of files that do not say.
 const DEFAULT_ALIGNMENT: u64 = 32;
-/// Bytes written between two looks at the interrupt.
-const PIECE: usize = 8 << 20;
-
-type Data<'a> = Box<dyn FnOnce() -> Result<Cow<'a, [u8]>> + 'a>;
 
 struct Entry<'a> {
     name: String,
@@ -155,33 +151,10 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// As [`Writer::write`], and [`Error::Interrupted`].
     pub fn write_with(self, path: impl AsRef<Path>, control: &Control) -> Result<()> {
-        let path = path.as_ref();
-        let label = format!("write {}", path.file_name().unwrap_or_default().display());
         let alignment = self.alignment.unwrap_or(DEFAULT_ALIGNMENT);
-        let total = self.tensors.iter().map(|t| t.bytes).sum();
-        let mut out = AtomicFile::create(path)?;
-        out.write(&self.header(alignment))?;
-        let mut done = 0;
-        for entry in self.tensors {
-            control.check()?;
-            let data = (entry.data)()?;
-            if data.len() as u64 != entry.bytes {
-                return Err(wrong_length(&entry.name, entry.bytes, data.len()));
-            }
-            for piece in data.chunks(PIECE) {
-                control.check()?;
-                out.write(piece)?;
-                done += piece.len() as u64;
-                if done < total {
-                    control.progress(&label, done, total, "B");
-                }
-            }
-            out.write(&padding(entry.bytes, alignment))?;
-        }
-        control.check()?;
-        out.commit()?;
-        control.progress(&label, total, total, "B");
-        Ok(())
+        let header = self.header(alignment);
+        let parts = self.tensors.into_iter().map(|t| Part { name: t.name, bytes: t.bytes, data: t.data }).collect();
+        write_parts(path.as_ref(), &header, parts, alignment, control)
     }
 
     /// The header, padded to where data start.
@@ -220,12 +193,4 @@ impl std::fmt::Debug for Writer<'_> {
         let tensors: Vec<_> = self.tensors.iter().map(|t| (&t.name, t.dtype, &t.shape)).collect();
         f.debug_struct("Writer").field("pairs", &self.pairs.len()).field("tensors", &tensors).finish()
     }
-}
-
-fn padding(length: u64, alignment: u64) -> Vec<u8> {
-    vec![0; (length.next_multiple_of(alignment) - length) as usize]
-}
-
-fn wrong_length(name: &str, expected: u64, found: usize) -> Error {
-    Error::argument(format!("data of tensor {name:?}"), format!("{expected} bytes"), found.to_string())
 }

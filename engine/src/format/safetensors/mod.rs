@@ -5,7 +5,12 @@
 mod file;
 mod header;
 mod sharded;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use file::SafetensorsFile;
 pub(crate) use header::MAX_HEADER;
 pub use sharded::ShardedFile;
+pub use writer::{SaveTensor, Writer, save};
