@@ -27,3 +27,6 @@ pub use rope::{RopeTable, frequencies};
 pub use spec::{Rope, RopeScaling, RopeStyle, Spec};
 pub use variables::Variables;
 pub use weights::{BlockWeights, Linear, Source, Weight, Weights};
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ pub struct Transformer {
     rope: RopeTable,
     context: usize,
     device: Device,
+    dropout: f32,
 }
 
 impl Transformer {
@@ -28,7 +29,14 @@ impl Transformer {
             return Err(Error::argument("context", "at least 1 token", "0"));
         }
         let rope = RopeTable::new(&spec.rope, context, device)?;
-        Ok(Self { spec, weights, rope, context, device: device.clone() })
+        Ok(Self { spec, weights, rope, context, device: device.clone(), dropout: 0.0 })
+    }
+
+    /// For training: drops this part (0 to 1) of what the embedding and every half of a block add to the residual
+    /// stream, at random, and scales the rest up.
+    #[must_use]
+    pub fn with_dropout(self, dropout: f32) -> Self {
+        Self { dropout, ..self }
     }
 
     /// What it is.
@@ -72,15 +80,15 @@ impl Transformer {
         }
         let rope = self.rope.at(start, len)?;
         let mut masks = Masks { start, len, device: &self.device, made: Vec::new() };
-        let mut x = self.weights.embed.rows(tokens)?;
+        let mut x = self.drop(self.weights.embed.rows(tokens)?)?;
         for (i, block) in self.weights.blocks.iter().enumerate() {
             control.check()?;
             let mask = masks.get(self.spec.windows.get(i).copied().flatten())?;
             let normed = rms_norm(&x, &block.attn_norm, self.spec.norm_eps)?;
             let attn = self.attention(i, block, &normed, &rope, mask.as_ref(), cache.as_deref_mut(), control)?;
-            x = (x + attn)?;
+            x = (x + self.drop(attn)?)?;
             let normed = rms_norm(&x, &block.mlp_norm, self.spec.norm_eps)?;
-            x = (x + mlp(block, &normed, control)?)?;
+            x = (x + self.drop(mlp(block, &normed, control)?)?)?;
         }
         if let Some(cache) = cache {
             cache.advance(len);
@@ -97,6 +105,10 @@ impl Transformer {
     pub fn logits(&self, hidden: &Tensor, control: &Control) -> Result<Tensor> {
         let normed = self.final_norm(hidden)?;
         self.weights.head.as_ref().unwrap_or(&self.weights.embed).project(&normed, control)
+    }
+
+    fn drop(&self, x: Tensor) -> Result<Tensor> {
+        if self.dropout > 0.0 { Ok(candle_nn::ops::dropout(&x, self.dropout)?) } else { Ok(x) }
     }
 
     #[allow(clippy::too_many_arguments)] // the pieces of one block's attention, each named
