@@ -3,8 +3,11 @@
 //! Arrows run one way: front ends -> [`session`] -> [`script`] -> `minerva_engine`. A value on its way out becomes a
 //! MIME bundle in [`display`].
 
+pub mod cli;
 pub mod display;
 pub mod jupyter;
+pub mod repl;
 pub mod run;
 pub mod script;
 pub mod session;
+pub mod terminal;

@@ -1,3 +1,7 @@
 //! The `minerva` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    minerva_kernel::cli::main()
+}

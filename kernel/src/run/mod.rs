@@ -1,3 +1,4 @@
 //! Front ends without a conversation.
 
 pub mod notebook;
+pub mod script;

@@ -7,7 +7,8 @@ use crate::display::{Bundle, type_name};
 use crate::script::Host;
 use rhai::{Dynamic, Map};
 
-const KEYWORDS: &[&str] = &[
+/// The words of the language.
+pub const KEYWORDS: &[&str] = &[
     "let", "const", "if", "else", "switch", "while", "loop", "do", "until", "for", "in", "continue", "break", "return",
     "throw", "try", "catch", "fn", "private", "import", "export", "as", "this", "true", "false", "global",
 ];

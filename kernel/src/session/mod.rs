@@ -25,6 +25,7 @@ mod types;
 mod variables;
 
 pub use cell_error::CellError;
+pub use complete::KEYWORDS;
 pub use state::Session;
 pub use types::{Completeness, Completion, Execute, Match, MatchKind, Outcome, SessionEvent, SessionOptions};
 

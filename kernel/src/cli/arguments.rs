@@ -1,0 +1,87 @@
+//! What the command line understands. The help texts teach with examples.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  minerva                                     talk, cell by cell
+  minerva run story.rhai model.gguf           a script; it sees `args[0] == \"model.gguf\"`
+  minerva run notebook.ipynb                  a notebook, without a browser; outputs are written into it
+  minerva inspect model.gguf 'blk.0.*'        what is in a file, without loading it
+  minerva -e 'load(\"sample\").generate(\"Once\")'
+  minerva install                             tell Jupyter about this kernel
+
+First steps: start `minerva`, type `let m = load(\"sample\");`, then `m.generate(\"Once upon\")`.";
+
+/// A notebook kernel and scripting engine for local language models.
+#[derive(Debug, Parser)]
+#[command(name = "minerva", version, after_help = EXAMPLES, disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    /// Run this text and print its value
+    #[arg(short = 'e', long = "eval", value_name = "CODE")]
+    pub eval: Option<String>,
+
+    /// What the text sees as `args`
+    #[arg(value_name = "ARGS", requires = "eval", trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub args: Vec<String>,
+
+    /// What to do; without one: talk
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Talk, cell by cell (what `minerva` alone does)
+    #[command(after_help = "\
+Keys: Tab completes, Enter runs a whole cell and breaks the line in an open one, Alt-Enter always breaks it,
+Ctrl-C stops the work and keeps the session, Ctrl-R searches the history, Ctrl-D leaves.
+`name?` shows what is known of a name.")]
+    Repl {
+        /// What the session sees as `args`
+        #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Run a script (.rhai) or a notebook (.ipynb)
+    #[command(after_help = "\
+Examples:
+  minerva run story.rhai                      ends with 0, with what exit(code) says, or with 1 after an error
+  minerva run sweep.rhai -- --steps 20        `args` is [\"--steps\", \"20\"]
+  echo 'print(1 + 1)' | minerva run -         a script from a pipe
+  minerva run report.ipynb                    executes the cells and writes their outputs into the file
+  minerva run report.ipynb -o done.ipynb      leaves the file as it is
+
+A notebook ends at its first cell that fails, with exit code 1; what was done so far is written.
+Text streams where a person watches; into a pipe go results alone.")]
+    Run(Run),
+    /// Show what is in a model file: format, metadata, tensors. Reads no weights
+    #[command(after_help = "\
+Examples:
+  minerva inspect model.gguf
+  minerva inspect model.safetensors '*.q_proj.*'     only the tensors that match
+  minerva inspect folder-from-the-hub/               config.json and weights")]
+    Inspect {
+        /// A GGUF or safetensors file, an index of shards, or a folder from the hub
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Only tensors whose name matches
+        #[arg(value_name = "GLOB")]
+        glob: Option<String>,
+    },
+}
+
+/// `minerva run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Where an executed notebook goes instead of over its file
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The script or notebook; - is standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What the script sees as `args`
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<String>,
+}

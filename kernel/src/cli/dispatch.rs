@@ -1,0 +1,99 @@
+//! From the command line to a front end and an exit code.
+
+use super::arguments::{Arguments, Command, Run};
+use super::{cpu, inspect};
+use crate::repl;
+use crate::run::script;
+use crate::session::panics;
+use crate::terminal::{Stream, colour};
+use clap::Parser;
+use nu_ansi_term::{Color, Style};
+use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Exit code of a program that was started wrongly, as clap has it.
+const USAGE: i32 = 2;
+/// Exit code after a fault of ours.
+const FAULT: i32 = 70;
+/// Exit code where this processor cannot run the program.
+const WRONG_PROCESSOR: i32 = 69;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    // First of all, before anything that a compiler could have made of instructions this processor lacks.
+    let missing = cpu::missing();
+    if !missing.is_empty() {
+        let _ = writeln!(std::io::stderr(), "{}", cpu::message(&missing));
+        return exit(WRONG_PROCESSOR);
+    }
+    panics::silence_all();
+    let code = panics::catch(|| command(Arguments::parse())).unwrap_or_else(|panic| {
+        complain(&panic.to_string());
+        FAULT
+    });
+    exit(code)
+}
+
+fn command(arguments: Arguments) -> i32 {
+    if let Some(code) = arguments.eval {
+        return script::code_of(&code, "-e", arguments.args, true);
+    }
+    match arguments.command {
+        Some(Command::Repl { args }) => repl::run(args),
+        Some(Command::Run(run)) => run_file(run),
+        Some(Command::Inspect { file, glob }) => inspect_file(&file, glob.as_deref()),
+        None if std::io::stdin().is_terminal() => repl::run(Vec::new()),
+        // `echo 'print(1)' | minerva`
+        None => standard_input(Vec::new()),
+    }
+}
+
+fn run_file(run: Run) -> i32 {
+    if run.file == Path::new("-") {
+        return standard_input(run.args);
+    }
+    if run.output.is_some() {
+        complain(&format!("{}: -o is for notebooks (.ipynb); a script has no outputs to write", run.file.display()));
+        return USAGE;
+    }
+    script::file(&run.file, run.args).unwrap_or_else(|(problem, code)| {
+        complain(&problem);
+        code
+    })
+}
+
+fn standard_input(args: Vec<String>) -> i32 {
+    let mut code = String::new();
+    match std::io::stdin().read_to_string(&mut code) {
+        Ok(_) => script::code_of(&code, "standard input", args, false),
+        Err(e) => {
+            complain(&format!("standard input: {e}"));
+            1
+        }
+    }
+}
+
+fn inspect_file(file: &Path, glob: Option<&str>) -> i32 {
+    match inspect::report(file, glob) {
+        // A reader that has seen enough, as in `| head`, is no fault.
+        Ok(report) => {
+            let _ = writeln!(std::io::stdout(), "{report}");
+            0
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            1
+        }
+    }
+}
+
+/// An error on stderr; lines that start with `help:` stay lines.
+fn complain(text: &str) {
+    let red = if colour(Stream::Err) { Style::new().bold().fg(Color::Red) } else { Style::new() };
+    let _ = writeln!(std::io::stderr(), "{} {text}", red.paint("error:"));
+}
+
+fn exit(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code.rem_euclid(256)).unwrap_or(1))
+}

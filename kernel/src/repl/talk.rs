@@ -1,0 +1,112 @@
+//! The conversation: read a cell, run it, show what it gave, until Ctrl-D.
+
+use super::completer::CellCompleter;
+use super::highlighter::CellHighlighter;
+use super::history::history;
+use super::prompt::CellPrompt;
+use super::validator::CellValidator;
+use crate::session::{Execute, Session, SessionOptions};
+use crate::terminal::{Printer, Stream, colour, on_ctrl_c};
+use nu_ansi_term::{Color, Style};
+use reedline::{
+    DefaultHinter, DescriptionMode, EditCommand, Emacs, IdeMenu, KeyCode, KeyModifiers, MenuBuilder, Reedline,
+    ReedlineEvent, ReedlineMenu, Signal, default_emacs_keybindings,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The session, which the editor asks while a cell is typed and the conversation runs between them.
+pub type Shared = Arc<Mutex<Session>>;
+
+/// The session; what a panic left behind is still the session.
+pub fn lock(session: &Shared) -> MutexGuard<'_, Session> {
+    session.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const MENU: &str = "completion_menu";
+
+/// Talks until the person leaves; returns the exit code.
+pub fn run(args: Vec<String>) -> i32 {
+    let session = Session::new(SessionOptions { stream: true, args });
+    let interrupt = session.interrupt();
+    on_ctrl_c(interrupt.clone());
+    let printer = Printer::new(interrupt);
+    let session: Shared = Arc::new(Mutex::new(session));
+    let mut editor = editor(&session);
+    greet();
+    let mut number = 1;
+    loop {
+        match editor.read_line(&CellPrompt { number }) {
+            Ok(Signal::Success(code)) if code.trim().is_empty() => {}
+            Ok(Signal::Success(code)) => {
+                if let Some(exit) = cell(&session, &printer, code, number) {
+                    return exit;
+                }
+                number += 1;
+            }
+            Ok(Signal::CtrlC) => {}
+            Ok(Signal::CtrlD) => return 0,
+            Ok(_) => {}
+            Err(e) => {
+                eprintln!("minerva: the terminal cannot be read: {e}");
+                return 1;
+            }
+        }
+    }
+}
+
+/// Runs one cell and shows its result; the exit code when it asked to leave.
+fn cell(session: &Shared, printer: &Printer, code: String, number: usize) -> Option<i32> {
+    let request = Execute::cell(code, format!("In[{number}]"));
+    let outcome = lock(session).execute(&request, printer.events());
+    printer.finish();
+    match outcome.result {
+        Ok(Some(bundle)) => printer.result(&bundle),
+        Ok(None) => {}
+        Err(error) => printer.error(&error),
+    }
+    outcome.exit
+}
+
+fn greet() {
+    let dim = if colour(Stream::Out) { Style::new().dimmed() } else { Style::new() };
+    println!("Minerva {} — a session in Rhai for local language models", env!("CARGO_PKG_VERSION"));
+    println!(
+        "{}",
+        dim.paint(
+            "Tab completes, `name?` explains, Ctrl-C stops, Ctrl-D leaves. Try: load(\"sample\").generate(\"Once\")"
+        )
+    );
+}
+
+fn editor(session: &Shared) -> Reedline {
+    let mut keys = default_emacs_keybindings();
+    let complete = vec![ReedlineEvent::Menu(MENU.into()), ReedlineEvent::MenuNext];
+    keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
+    keys.add_binding(KeyModifiers::SHIFT, KeyCode::BackTab, ReedlineEvent::MenuPrevious);
+    keys.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
+    let menu = IdeMenu::default()
+        .with_name(MENU)
+        .with_marker("")
+        .with_max_completion_height(12)
+        .with_description_mode(DescriptionMode::PreferRight)
+        .with_max_description_width(60)
+        .with_text_style(Style::new())
+        .with_selected_text_style(Style::new().reverse())
+        .with_description_text_style(Color::DarkGray.normal());
+    let mut editor = Reedline::create()
+        .with_validator(Box::new(CellValidator(Arc::clone(session))))
+        .with_completer(Box::new(CellCompleter(Arc::clone(session))))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
+        .with_edit_mode(Box::new(Emacs::new(keys)))
+        .with_ansi_colors(colour(Stream::Out))
+        .use_bracketed_paste(true);
+    if colour(Stream::Out) {
+        editor = editor
+            .with_highlighter(Box::new(CellHighlighter))
+            .with_hinter(Box::new(DefaultHinter::default().with_style(Color::DarkGray.normal())));
+    }
+    match history() {
+        Some(history) => editor.with_history(history),
+        None => editor,
+    }
+}

@@ -1,0 +1,169 @@
+//! A running cell's events, written to stdout and stderr.
+
+use super::colour::{Stream, colour, is_terminal};
+use crate::display::Bundle;
+use crate::session::{CellError, SessionEvent};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use minerva_engine::Interrupt;
+use nu_ansi_term::{Color, Style};
+use std::collections::HashMap;
+use std::io::{ErrorKind, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Work that is done sooner than this shows no bar.
+const SHOW_AFTER: Duration = Duration::from_millis(200);
+
+/// Writes events in order; cloning it shares it. Progress bars stand on stderr, and only where that is a terminal.
+#[derive(Clone)]
+pub struct Printer(Arc<Mutex<State>>);
+
+struct State {
+    interrupt: Interrupt,
+    bars: MultiProgress,
+    running: HashMap<String, Bar>,
+    watched: bool,
+    /// The last text on stdout did not end its line.
+    line_open: bool,
+}
+
+struct Bar {
+    started: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Printer {
+    /// A printer for a session; its `interrupt` is raised when nobody reads stdout any more.
+    pub fn new(interrupt: Interrupt) -> Self {
+        let watched = is_terminal(Stream::Err);
+        let bars = MultiProgress::with_draw_target(match watched {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        });
+        Self(Arc::new(Mutex::new(State { interrupt, bars, running: HashMap::new(), watched, line_open: false })))
+    }
+
+    /// Where a session sends its events.
+    pub fn events(&self) -> Arc<dyn Fn(SessionEvent) + Send + Sync> {
+        let printer = self.clone();
+        Arc::new(move |event| printer.event(event))
+    }
+
+    /// Writes one event.
+    pub fn event(&self, event: SessionEvent) {
+        let mut state = self.state();
+        match event {
+            SessionEvent::Stdout(text) => state.out(&text),
+            SessionEvent::Stderr(text) => state.err(&text),
+            SessionEvent::Display { bundle, .. } => state.line(bundle.plain()),
+            SessionEvent::Progress { label, done, total, unit } => state.progress(label, done, total, &unit),
+            SessionEvent::ClearOutput { .. } => {}
+            SessionEvent::Warning(text) => {
+                let head = paint(colour(Stream::Err), Style::new().bold().fg(Color::Yellow), "warning:");
+                state.err(&format!("{head} {text}\n"));
+            }
+        }
+    }
+
+    /// Writes a cell's result on lines of its own.
+    pub fn result(&self, bundle: &Bundle) {
+        self.state().line(bundle.plain());
+    }
+
+    /// Writes a cell's error to stderr.
+    pub fn error(&self, error: &CellError) {
+        let mut state = self.state();
+        state.end_line();
+        state.err(&format!("{}\n", error.lines(colour(Stream::Err)).join("\n")));
+    }
+
+    /// Ends a cell: bars vanish, and an open line is ended.
+    pub fn finish(&self) {
+        let mut state = self.state();
+        for (_, bar) in state.running.drain() {
+            if let Some(bar) = bar.bar {
+                bar.finish_and_clear();
+            }
+        }
+        state.end_line();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn out(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.line_open = !text.ends_with('\n');
+        let written = self.bars.suspend(|| {
+            let mut out = std::io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        // `minerva run x.rhai | head`: the reader is gone, and there is nobody left to work for.
+        if written.is_err_and(|e| e.kind() == ErrorKind::BrokenPipe) {
+            self.interrupt.raise();
+        }
+    }
+
+    fn err(&mut self, text: &str) {
+        self.bars.suspend(|| {
+            let mut err = std::io::stderr().lock();
+            let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+        });
+    }
+
+    fn line(&mut self, text: &str) {
+        self.end_line();
+        self.out(text);
+        self.end_line();
+    }
+
+    fn end_line(&mut self) {
+        if self.line_open {
+            self.out("\n");
+        }
+    }
+
+    fn progress(&mut self, label: String, done: u64, total: u64, unit: &str) {
+        if !self.watched {
+            return;
+        }
+        if total > 0 && done >= total {
+            if let Some(bar) = self.running.remove(&label).and_then(|b| b.bar) {
+                bar.finish_and_clear();
+            }
+            return;
+        }
+        let entry = self.running.entry(label.clone()).or_insert_with(|| Bar { started: Instant::now(), bar: None });
+        if entry.bar.is_none() && entry.started.elapsed() >= SHOW_AFTER {
+            let bar = self.bars.add(ProgressBar::new(total).with_style(style(total, unit)).with_message(label));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            entry.bar = Some(bar);
+        }
+        if let Some(bar) = &entry.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+    }
+}
+
+fn style(total: u64, unit: &str) -> ProgressStyle {
+    let amount = match (unit, total) {
+        ("B", 0) => "{bytes}, {bytes_per_sec}".to_owned(),
+        ("B", _) => "{bytes} of {total_bytes}, {bytes_per_sec}, {eta} left".to_owned(),
+        (unit, 0) => format!("{{pos}} {unit}, {{per_sec}}"),
+        (unit, _) => format!("{{pos}} of {{len}} {unit}, {{per_sec}}, {{eta}} left"),
+    };
+    let bar = if total == 0 { "{spinner}" } else { "{bar:30.cyan/dim}" };
+    ProgressStyle::with_template(&format!("{{msg}} {bar} {amount}"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━━─")
+}
+
+fn paint(colour: bool, style: Style, text: &str) -> String {
+    if colour { style.paint(text).to_string() } else { text.to_owned() }
+}
