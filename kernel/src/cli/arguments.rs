@@ -70,6 +70,19 @@ Examples:
         #[arg(value_name = "GLOB")]
         glob: Option<String>,
     },
+    /// Run as a Jupyter kernel; Jupyter calls this
+    Kernel {
+        /// The connection file that Jupyter wrote
+        #[arg(value_name = "FILE")]
+        connection_file: PathBuf,
+    },
+    /// Tell Jupyter about this kernel
+    #[command(after_help = "\
+Examples:
+  minerva install                             for this user
+  minerva install --prefix ~/venv             for one environment
+  jupyter lab                                 then choose Minerva in the launcher")]
+    Install(Install),
 }
 
 /// `minerva run`
@@ -84,4 +97,27 @@ pub struct Run {
     /// What the script sees as `args`
     #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<String>,
+}
+
+/// `minerva install`
+#[derive(Debug, Args)]
+pub struct Install {
+    /// For this user only; the default
+    #[arg(long, group = "place")]
+    pub user: bool,
+    /// Below this folder, such as a virtual environment
+    #[arg(long, group = "place", value_name = "FOLDER")]
+    pub prefix: Option<PathBuf>,
+    /// For the active virtual or conda environment
+    #[arg(long, group = "place")]
+    pub sys_prefix: bool,
+    /// For every user of this machine
+    #[arg(long, group = "place")]
+    pub system: bool,
+    /// The kernel's name for Jupyter
+    #[arg(long, value_name = "NAME", default_value = "minerva")]
+    pub name: String,
+    /// The name in Jupyter's launcher
+    #[arg(long, value_name = "TEXT", default_value = "Minerva")]
+    pub display_name: String,
 }

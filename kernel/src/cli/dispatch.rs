@@ -1,11 +1,14 @@
 //! From the command line to a front end and an exit code.
 
-use super::arguments::{Arguments, Command, Run};
+use super::arguments::{Arguments, Command, Install, Run};
 use super::{cpu, inspect};
+use crate::jupyter::install::Location;
+use crate::jupyter::{self, InstallOptions};
 use crate::repl;
+use crate::run::notebook::{self, NotebookOptions, Watch};
 use crate::run::script;
-use crate::session::panics;
-use crate::terminal::{Stream, colour};
+use crate::session::{Session, SessionOptions, panics};
+use crate::terminal::{Printer, STOPPED, Stream, colour, is_terminal, on_ctrl_c};
 use clap::Parser;
 use nu_ansi_term::{Color, Style};
 use std::io::{IsTerminal, Read, Write};
@@ -43,6 +46,8 @@ fn command(arguments: Arguments) -> i32 {
         Some(Command::Repl { args }) => repl::run(args),
         Some(Command::Run(run)) => run_file(run),
         Some(Command::Inspect { file, glob }) => inspect_file(&file, glob.as_deref()),
+        Some(Command::Kernel { connection_file }) => jupyter::serve(&connection_file),
+        Some(Command::Install(install)) => tell_jupyter(install),
         None if std::io::stdin().is_terminal() => repl::run(Vec::new()),
         // `echo 'print(1)' | minerva`
         None => standard_input(Vec::new()),
@@ -53,6 +58,9 @@ fn run_file(run: Run) -> i32 {
     if run.file == Path::new("-") {
         return standard_input(run.args);
     }
+    if run.file.extension().is_some_and(|e| e.eq_ignore_ascii_case("ipynb")) {
+        return run_notebook(run);
+    }
     if run.output.is_some() {
         complain(&format!("{}: -o is for notebooks (.ipynb); a script has no outputs to write", run.file.display()));
         return USAGE;
@@ -61,6 +69,51 @@ fn run_file(run: Run) -> i32 {
         complain(&problem);
         code
     })
+}
+
+fn run_notebook(run: Run) -> i32 {
+    let watched = is_terminal(Stream::Out);
+    let mut session = Session::new(SessionOptions { stream: true, args: run.args });
+    let interrupt = session.interrupt();
+    on_ctrl_c(interrupt.clone());
+    let printer = Printer::new(interrupt.clone());
+    let style = notebook::Style { colour: colour(Stream::Out) };
+    let watch = watched.then(|| Watch { events: printer.events(), style });
+    let result = notebook::run(&mut session, &NotebookOptions { input: run.file, output: run.output, watch });
+    printer.finish();
+    match result {
+        Ok(_) => 0,
+        Err(problem) => {
+            complain(&problem);
+            if interrupt.is_raised() { STOPPED } else { 1 }
+        }
+    }
+}
+
+fn tell_jupyter(install: Install) -> i32 {
+    let location = match (install.prefix, install.sys_prefix, install.system) {
+        (Some(folder), _, _) => Location::Prefix(folder),
+        (None, true, _) => Location::Environment,
+        (None, false, true) => Location::System,
+        (None, false, false) => Location::User,
+    };
+    let Install { name, display_name, .. } = install;
+    let options = InstallOptions { location, name, display_name, program: None };
+    match jupyter::install(&options) {
+        Ok(folder) => {
+            let name = &options.display_name;
+            let _ = writeln!(
+                std::io::stdout(),
+                "{name} is installed in {}\nNext: jupyter lab, then choose {name}",
+                folder.display()
+            );
+            0
+        }
+        Err(problem) => {
+            complain(&problem);
+            1
+        }
+    }
 }
 
 fn standard_input(args: Vec<String>) -> i32 {
