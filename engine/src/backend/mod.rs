@@ -2,6 +2,8 @@
 //! Sampling, stopping, streaming and scoring are written once, above it.
 
 pub mod candle;
+#[cfg(feature = "llama-cpp")]
+pub mod llama_cpp;
 mod traits;
 
 pub use traits::{Backend, BackendKind, Logits, ModelInfo, Rows, Sequence};
