@@ -78,12 +78,18 @@ impl Header {
         if first > 0 && (head_sizes.0 == 0 || head_sizes.1 == 0) {
             return Err(keys.wrong("attention.head_count", format!("at most {hidden} heads"), Some(first.to_string())));
         }
+        keys.small_number("attention.layer_norm_rms_epsilon")?;
+        keys.small_number("attention.layer_norm_epsilon")?;
         keys.optional("rope.dimension_count", 0..=head_sizes.0.max(hidden) as u64)?;
         let feed_forward = keys.per_layer("feed_forward_length", layers)?.into_iter().max().unwrap_or(0);
         let rows = |t: &TensorInfo| t.shape.first().copied().unwrap_or(0);
         let vocab = match keys.metadata.get("tokenizer.ggml.tokens").and_then(Value::as_array) {
             Some(tokens) => tokens.len(),
-            None => file.tensors().get(embedding).map_or(0, rows),
+            // llama.cpp makes as many dummy tokens as this says, whatever it says
+            None => match file.tensors().get(embedding).map_or(0, rows) {
+                0 => 0,
+                rows => keys.optional("vocab_size", 1..=rows as u64)?.unwrap_or(rows),
+            },
         };
         if vocab == 0 {
             return Err(keys.wrong("tokenizer.ggml.tokens", "at least one token", Some("none".into())));
@@ -147,6 +153,15 @@ impl Keys<'_> {
 
     fn optional(&self, key: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<usize>> {
         self.get(key).map(|value| self.number(key, value, &range)).transpose()
+    }
+
+    /// A float from 0 to 1, if it is there: the normalization kernels assert on it while they compute.
+    fn small_number(&self, key: &str) -> Result<()> {
+        match self.get(key) {
+            None => Ok(()),
+            Some(value) if value.as_f64().is_some_and(|v| (0.0..=1.0).contains(&v)) => Ok(()),
+            Some(value) => Err(self.wrong(&self.name(key), "a number from 0 to 1", Some(shorten(&value.to_string())))),
+        }
     }
 
     /// A number for every block, or an array of one per block; zeros where the key is missing.

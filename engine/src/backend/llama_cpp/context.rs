@@ -14,9 +14,6 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// Sequences one unified cache can tell apart (`LLAMA_MAX_SEQ`).
-const MAX_SEQUENCES: usize = 256;
-
 /// A context behind its lock, shared by the sequences in it.
 pub struct Context {
     model: Arc<Model>,
@@ -64,10 +61,31 @@ struct Batch {
 impl Context {
     /// A new context on `model`.
     pub fn new(model: Arc<Model>) -> Result<Arc<Self>> {
+        let params = model.context_params();
+        Self::with(model, params)
+    }
+
+    /// Runs one token through `model` on one thread.
+    ///
+    /// A header can hold numbers that only a kernel's assertion refuses. On one thread llama.cpp computes in the caller's
+    /// own, where `guard` can catch that; later, among several, it would end the process.
+    pub fn probe(model: Arc<Model>, interrupt: &Interrupt) -> Result<()> {
+        let mut params = model.context_params();
+        params.n_ctx = 256;
+        params.n_batch = 32;
+        params.n_ubatch = 32;
+        params.n_outputs_max = 32;
+        params.n_threads = 1;
+        params.n_threads_batch = 1;
+        let context = Self::with(model, params)?;
+        let outcome = context.lock().decode(0, 0, &[0], |_| true, interrupt)?;
+        if outcome == Decoded::Aborted { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    fn with(model: Arc<Model>, mut params: sys::llama_context_params) -> Result<Arc<Self>> {
         // Creating two at once is unsound in llama.cpp.
         static CREATION: Mutex<()> = Mutex::new(());
         let poll = Box::new(AtomicPtr::new(null_mut()));
-        let mut params = model.context_params();
         params.abort_callback = Some(poll_interrupt);
         params.abort_callback_data = ffi::user_data(&*poll);
         let (created, log) = {
@@ -87,12 +105,11 @@ impl Context {
         };
         // SAFETY: a live context.
         let memory = unsafe { sys::llama_get_memory(context.as_ptr()) };
-        let sequences = if model.shares_cache() { MAX_SEQUENCES } else { 1 };
         let state = State {
             context,
             memory,
             vocab: model.vocab(),
-            taken: vec![false; sequences],
+            taken: vec![false; model.sequences_per_context()],
             batch: Batch::new(),
             poll,
             broken: None,

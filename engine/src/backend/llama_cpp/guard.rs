@@ -87,7 +87,7 @@ fn plain_ref(text: &str) -> &str {
 
 /// llama.cpp's log callback: keeps the line for the [`call`] that runs on this thread, if one does.
 pub extern "C" fn on_log(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
-    if DEPTH.get() == 0 || text.is_null() {
+    if DEPTH.get() == 0 || text.is_null() || level == sys::GGML_LOG_LEVEL_DEBUG {
         return;
     }
     // SAFETY: llama.cpp passes a NUL-terminated string that lives for the call.

@@ -2,6 +2,7 @@
 
 use super::NAME;
 use super::check::Header;
+use super::context::Context;
 use super::ffi;
 use super::guard::{self, Log};
 use super::memory::kv_bytes_per_token;
@@ -18,6 +19,9 @@ use std::ffi::{CString, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
+
+/// Forks that share a cache with their root. llama.cpp's bookkeeping per decode grows with the square of it.
+const SEQUENCES: usize = 16;
 
 /// A model that llama.cpp has loaded.
 pub struct Model {
@@ -71,8 +75,6 @@ pub fn load(file: &dyn TensorFile, options: &LlamaOptions, control: &Control) ->
         })?,
         Err(aborted) => return Err(refused(format!("the file breaks an assumption of llama.cpp ({})", aborted.0))),
     };
-    progress.finish();
-
     let device = gpus.first().map_or_else(|| "cpu".to_owned(), |(d, _)| d.name.clone());
     let threads = options.threads.unwrap_or_else(default_threads).max(1);
     let info = describe(file, &header, options, pointer, &log, device, threads);
@@ -86,7 +88,20 @@ pub fn load(file: &dyn TensorFile, options: &LlamaOptions, control: &Control) ->
         steps: Steps::new(&header, file, threads, !gpus.is_empty()),
         shares_cache: !recurrent,
     };
-    Ok(Arc::new(LlamaCpp(Arc::new(model))))
+    let model = Arc::new(model);
+    Context::probe(model.clone(), &control.interrupt).map_err(|e| about(path, e))?;
+    progress.finish();
+    Ok(Arc::new(LlamaCpp(model)))
+}
+
+/// Says which file a failed probe was about.
+fn about(path: &Path, error: Error) -> Error {
+    match error {
+        Error::Backend { backend, problem, .. } => {
+            Error::Backend { backend, help: help_for(&problem), problem: format!("{}: {problem}", path.display()) }
+        }
+        other => other,
+    }
 }
 
 /// Encoders give embeddings and no next token; say so before gigabytes are read.
@@ -124,9 +139,9 @@ impl Model {
         &self.steps
     }
 
-    /// Whether forks can share a cache. The state of a recurrent model is not made of tokens that could be shared.
-    pub fn shares_cache(&self) -> bool {
-        self.shares_cache
+    /// Sequences that share one cache. The state of a recurrent model is not made of tokens that could be shared.
+    pub fn sequences_per_context(&self) -> usize {
+        if self.shares_cache { SEQUENCES } else { 1 }
     }
 
     /// What every context of this load is made with. The abort callback is the context's to add.
@@ -138,9 +153,7 @@ impl Model {
         params.n_ctx = u32::try_from(cells).unwrap_or(u32::MAX - 255);
         params.n_batch = BATCH as u32;
         params.n_ubatch = BATCH as u32;
-        // One sequence is decoded at a time. A unified cache takes ids up to its limit whatever this says, and a graph
-        // for one sequence needs the least memory.
-        params.n_seq_max = 1;
+        params.n_seq_max = self.sequences_per_context() as u32;
         params.kv_unified = true;
         params.n_outputs_max = self.steps.rows().min(BATCH) as u32;
         params.n_threads = threads;

@@ -185,9 +185,7 @@ impl Sequence for LlamaSequence {
 
     fn fork(&self) -> Result<Box<dyn Sequence>> {
         let mut state = self.context.lock();
-        if self.context.model().shares_cache()
-            && let Some(id) = state.take_id()
-        {
+        if let Some(id) = state.take_id() {
             // Owned before anything can fail, so that the id is given back.
             let fork = Self { context: self.context.clone(), id, tokens: self.tokens.clone(), stale: self.stale };
             let shared = state.share(self.id, id);
