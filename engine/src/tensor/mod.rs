@@ -19,6 +19,7 @@ mod meter;
 mod reduce;
 mod rows;
 mod save;
+mod select;
 mod shape;
 mod slice;
 mod stats;

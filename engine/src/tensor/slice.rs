@@ -223,6 +223,11 @@ impl Tensor {
         }
         let length = self.shape().get(dim).copied().unwrap_or(1).max(1);
         memory::room_for("index", (self.elements() / length).saturating_mul(ids.len()), size_of::<f32>())?;
+        // Of a file only the rows asked for are read.
+        if !self.is_loaded() && dim == 0 {
+            let rows = ids.iter().map(|i| i64::from(*i)).collect();
+            return self.take(&Self::from_integers(rows, &[ids.len()])?);
+        }
         let ids = Candle::from_slice(ids, ids.len(), &Device::Cpu)?;
         self.with_candle(self.host()?.contiguous()?.index_select(&ids, dim)?)
     }

@@ -1,8 +1,10 @@
 //! A value as a MIME bundle: what a notebook, a terminal or a file shows of it.
 
 mod bundle;
+pub mod picture;
 mod shows;
 mod table;
+pub mod tensor;
 mod value;
 
 pub use bundle::{Bundle, escape_html};

@@ -9,12 +9,14 @@ pub mod core;
 pub mod error;
 mod host;
 pub mod options;
+pub mod tensor;
 
 pub use host::{Events, Host};
 
 /// Registers every noun.
 pub fn register(engine: &mut rhai::Engine, host: &Host) {
     core::register(engine, host);
+    tensor::register(engine, host);
     arrays::register(engine);
 }
 

@@ -7,6 +7,7 @@ mod corners;
 mod numbers;
 mod ordering;
 mod pictures;
+mod selecting;
 mod slices;
 mod storage;
 mod summaries;

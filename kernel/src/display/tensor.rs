@@ -1,0 +1,182 @@
+//! A tensor on screen: its line, a picture, its values, its slices.
+
+use super::picture::{data_url, enlarged, image, legend, png, shades};
+use super::{Bundle, escape_html};
+use minerva_engine::tensor::{Histogram, Pixels, Tensor, number};
+use minerva_engine::{Control, Error, Result};
+
+/// Pixels a side of the picture of a matrix.
+const SIDE: usize = 384;
+/// Pixels a side of one slice among many.
+const SLICE_SIDE: usize = 160;
+/// Slices shown of a tensor with more than two dimensions.
+const SLICES: usize = 16;
+/// Tensors of up to this many values are read faster than looked at.
+const FEW: usize = 12;
+
+/// A tensor as text and HTML. What cannot be read shows its header and says why.
+pub fn bundle(t: &Tensor, control: &Control) -> Bundle {
+    match text(t, control).and_then(|text| Ok((html(t, control, &text)?, text))) {
+        Ok((html, text)) => Bundle::html(html, text),
+        Err(error) => Bundle::text(failed(t, &error)),
+    }
+}
+
+/// A tensor as text alone.
+pub fn plain(t: &Tensor, control: &Control) -> String {
+    text(t, control).unwrap_or_else(|error| failed(t, &error))
+}
+
+fn text(t: &Tensor, control: &Control) -> Result<String> {
+    t.text(control)
+}
+
+fn failed(t: &Tensor, error: &Error) -> String {
+    format!("{} ({error})", t.header())
+}
+
+fn html(t: &Tensor, control: &Control, text: &str) -> Result<String> {
+    let (line, values) = text.split_once('\n').unwrap_or((text, ""));
+    let mut out = format!("<div><code>{}</code>", flagged(line));
+    if values.is_empty() {
+        return Ok(out + "</div>");
+    }
+    let few = t.elements() <= FEW;
+    if !few {
+        out.push_str(&pictures(t, control)?);
+    }
+    out.push_str(&format!(
+        "<details{}><summary>values</summary><pre>{}</pre></details></div>",
+        if few { " open" } else { "" },
+        escape_html(values)
+    ));
+    Ok(out)
+}
+
+/// The line with what is wrong in it in red, a red that is seen on white and on black.
+fn flagged(line: &str) -> String {
+    let mut html = escape_html(line);
+    for flag in ["NaN!", "+Inf!", "-Inf!", "all zeros"] {
+        html = html.replace(flag, &format!("<b style=\"color:#e5484d\">{flag}</b>"));
+    }
+    // +Inf! and -Inf! do not overlap, and neither is inside the other flags.
+    html
+}
+
+fn pictures(t: &Tensor, control: &Control) -> Result<String> {
+    if t.rank() <= 2 {
+        let p = t.heatmap(SIDE, control)?;
+        return Ok(format!("<div>{}</div><div>{}</div>", image(&p, &t.header()), legend(&p.scale)));
+    }
+    let outer: Vec<usize> = t.shape().iter().take(t.rank() - 2).copied().collect();
+    let count: usize = outer.iter().product();
+    let rows = t.shape().get(t.rank() - 2).copied().unwrap_or(1);
+    let columns = t.shape().last().copied().unwrap_or(1);
+    let stacked = t.reshape(&[count as i64, rows as i64, columns as i64])?;
+    let shown = count.min(SLICES);
+    let more = if shown < count { format!(", the first {shown}") } else { String::new() };
+    let mut out = format!("<details open><summary>{count} slices [{rows}, {columns}]{more}</summary><div>");
+    for i in 0..shown {
+        let title = place(i, &outer);
+        let p = stacked.index(i as i64)?.heatmap(SLICE_SIDE, control)?;
+        out.push_str(&format!(
+            "<div style=\"display:inline-block;margin:0 8px 8px 0\"><small>{title}</small><br>{}<br>{}</div>",
+            image(&p, &title),
+            legend(&p.scale)
+        ));
+    }
+    out.push_str("</div></details>");
+    Ok(out)
+}
+
+/// Where the slice at a flat position of the outer dimensions is: `[0, 3]`.
+fn place(mut flat: usize, outer: &[usize]) -> String {
+    let mut at: Vec<String> = Vec::new();
+    for d in outer.iter().rev() {
+        at.push((flat % (*d).max(1)).to_string());
+        flat /= (*d).max(1);
+    }
+    at.reverse();
+    format!("[{}]", at.join(", "))
+}
+
+/// A heatmap that was asked for: the picture and what its colours mean; shades of characters where there are no pixels.
+pub fn heatmap(p: &Pixels, title: &str, small: &Pixels) -> Bundle {
+    let range = format!("{} … {}", number(p.scale.low), number(p.scale.high));
+    let text = format!("{title}, colours {range}\n{}", shades(small));
+    let html = format!(
+        "<div><code>{}</code></div><div>{}</div><div>{}</div>",
+        escape_html(title),
+        image(p, title),
+        legend(&p.scale)
+    );
+    Bundle::html(html, text)
+}
+
+/// A heatmap as a PNG file.
+pub fn heatmap_png(p: &Pixels) -> Option<Vec<u8>> {
+    let (width, height, rgba) = enlarged(p);
+    png(width, height, &rgba)
+}
+
+/// A histogram: bars of characters, and a picture of bars in HTML.
+pub fn histogram(h: &Histogram) -> Bundle {
+    Bundle::html(histogram_html(h), histogram_text(h))
+}
+
+fn histogram_text(h: &Histogram) -> String {
+    const WIDTH: usize = 40;
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let top = h.counts.iter().copied().max().unwrap_or(0).max(1);
+    let edges: Vec<String> = h.edges.iter().map(|e| number(*e)).collect();
+    let width = edges.iter().map(|e| e.chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<String> = h
+        .counts
+        .iter()
+        .zip(&edges)
+        .map(|(count, edge)| {
+            let eighths = (*count as f64 / top as f64 * (WIDTH * 8) as f64).round() as usize;
+            // Something is never shown as nothing.
+            let eighths = if *count > 0 { eighths.max(1) } else { 0 };
+            let mut bar = "█".repeat(eighths / 8);
+            if eighths % 8 > 0 {
+                bar.push(EIGHTHS.get(eighths % 8).copied().unwrap_or(' '));
+            }
+            format!("{edge:>width$} │{bar} {count}")
+        })
+        .collect();
+    lines.push(format!("{:>width$} ┘", edges.last().cloned().unwrap_or_default()));
+    if h.outside > 0 {
+        lines.push(format!("{} values are not in this range", h.outside));
+    }
+    lines.join("\n")
+}
+
+fn histogram_html(h: &Histogram) -> String {
+    const HEIGHT: usize = 120;
+    let bins = h.counts.len().max(1);
+    let bar = (480 / bins).clamp(1, 24);
+    let gap = usize::from(bar > 3);
+    let width = bins * bar;
+    let top = h.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
+    let mut rgba = vec![0u8; width * HEIGHT * 4];
+    for (x, pixel) in rgba.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        let (column, y) = (x % width, x / width);
+        let count = h.counts.get(column / bar).copied().unwrap_or(0) as f64;
+        let height = (count / top * HEIGHT as f64).ceil() as usize;
+        if HEIGHT - y <= height && column % bar >= gap {
+            *pixel = [0x3d, 0x8b, 0xd9, 255];
+        }
+    }
+    let image = png(width, HEIGHT, &rgba).map(|file| data_url(&file)).unwrap_or_default();
+    let (low, high) = (h.edges.first().copied().unwrap_or(0.0), h.edges.last().copied().unwrap_or(0.0));
+    let outside = if h.outside > 0 { format!(" · {} values outside", h.outside) } else { String::new() };
+    let most = h.counts.iter().max().copied().unwrap_or(0);
+    format!(
+        "<div><img src=\"{image}\" width=\"{width}\" height=\"{HEIGHT}\" alt=\"histogram\" \
+         style=\"border-bottom:1px solid rgba(128,128,128,0.8)\"></div>\
+         <div><small>{} … {} in {bins} bins, at most {most} in one{outside}</small></div>",
+        number(low),
+        number(high),
+    )
+}
