@@ -140,7 +140,8 @@ impl Tensor {
 }
 
 fn cosine(s: &Sums) -> f64 {
-    // Two roots: the product of two large sums of squares could overflow.
-    let c = s.ab / (s.aa.sqrt() * s.bb.sqrt());
+    // One root is exact for equal tensors; two do not overflow or vanish where the product of the sums would.
+    let product = s.aa * s.bb;
+    let c = s.ab / if product.is_normal() { product.sqrt() } else { s.aa.sqrt() * s.bb.sqrt() };
     if c.is_nan() { c } else { c.clamp(-1.0, 1.0) }
 }

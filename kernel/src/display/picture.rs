@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use minerva_engine::tensor::{Pixels, Scale, number};
 
 /// Small pictures are enlarged towards this many pixels a side, in whole steps, so that every value stays a sharp square.
-const TARGET: usize = 288;
+pub const TARGET: usize = 288;
 /// The largest square one value becomes.
 const LARGEST: usize = 24;
 
@@ -26,15 +26,12 @@ pub fn png(width: usize, height: usize, rgba: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// A picture enlarged so that a person can see its pixels: width, height, RGBA.
-pub fn enlarged(p: &Pixels) -> (usize, usize, Vec<u8>) {
-    let square = (TARGET / p.width.max(p.height).max(1)).clamp(1, LARGEST);
-    // A single row or column is a strip, not a hairline.
-    let (fx, fy) = match (p.width, p.height) {
-        (_, 1) => (square, LARGEST),
-        (1, _) => (LARGEST, square),
-        _ => (square, square),
-    };
+/// A picture enlarged towards `target` pixels a side, so that a person can see its values: width, height, RGBA.
+pub fn enlarged(p: &Pixels, target: usize) -> (usize, usize, Vec<u8>) {
+    let square = (target / p.width.max(p.height).max(1)).clamp(1, LARGEST);
+    // A few rows or columns alone are a strip, not a hairline.
+    let strip = |n: usize| square.max(LARGEST / n.max(1));
+    let (fx, fy) = (strip(p.width), strip(p.height));
     let mut out = Vec::with_capacity(p.rgba.len() * fx * fy);
     for row in p.rgba.chunks_exact((p.width * 4).max(4)) {
         let line: Vec<u8> = row.as_chunks::<4>().0.iter().flat_map(|c| std::iter::repeat_n(*c, fx)).flatten().collect();
@@ -49,8 +46,8 @@ pub fn data_url(png: &[u8]) -> String {
 }
 
 /// A picture as an `<img>`, enlarged where it is small; empty where there is nothing to see.
-pub fn image(p: &Pixels, title: &str) -> String {
-    let (width, height, rgba) = enlarged(p);
+pub fn image(p: &Pixels, title: &str, target: usize) -> String {
+    let (width, height, rgba) = enlarged(p, target);
     let Some(file) = png(width, height, &rgba) else { return String::new() };
     let (src, title) = (data_url(&file), escape_html(title));
     // The grey of the frame is seen on white and on black.

@@ -27,10 +27,9 @@ impl Shows {
         if let Some(bundle) = self.registered(value) {
             return bundle;
         }
-        let text = |v: &Dynamic| self.text(v);
-        match Table::from_value(value, &text) {
+        match Table::from_value(value, &|v| self.text(v)) {
             Some(table) => table.bundle(),
-            None => Bundle::text(value::text(value, &text)),
+            None => Bundle::text(value::text(value, &|v| self.inner(v))),
         }
     }
 
@@ -38,8 +37,13 @@ impl Shows {
     pub fn text(&self, value: &Dynamic) -> String {
         match self.registered(value) {
             Some(bundle) => bundle.plain().to_owned(),
-            None => value::text(value, &|v| self.text(v)),
+            None => value::text(value, &|v| self.inner(v)),
         }
+    }
+
+    /// A value inside an array or a map, which itself is neither, nor one of the language's own.
+    fn inner(&self, value: &Dynamic) -> String {
+        self.registered(value).map_or_else(|| value::unknown(value), |bundle| bundle.plain().to_owned())
     }
 
     fn registered(&self, value: &Dynamic) -> Option<Bundle> {

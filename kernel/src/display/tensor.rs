@@ -1,6 +1,6 @@
 //! A tensor on screen: its line, a picture, its values, its slices.
 
-use super::picture::{data_url, enlarged, image, legend, png, shades};
+use super::picture::{TARGET, data_url, enlarged, image, legend, png, shades};
 use super::{Bundle, escape_html};
 use minerva_engine::tensor::{Histogram, Pixels, Tensor, number};
 use minerva_engine::{Control, Error, Result};
@@ -41,8 +41,9 @@ fn html(t: &Tensor, control: &Control, text: &str) -> Result<String> {
     if values.is_empty() {
         return Ok(out + "</div>");
     }
+    // Of few values, or of one value everywhere, a picture says nothing.
     let few = t.elements() <= FEW;
-    if !few {
+    if !few && line.contains("x∈[") {
         out.push_str(&pictures(t, control)?);
     }
     out.push_str(&format!(
@@ -66,7 +67,7 @@ fn flagged(line: &str) -> String {
 fn pictures(t: &Tensor, control: &Control) -> Result<String> {
     if t.rank() <= 2 {
         let p = t.heatmap(SIDE, control)?;
-        return Ok(format!("<div>{}</div><div>{}</div>", image(&p, &t.header()), legend(&p.scale)));
+        return Ok(format!("<div>{}</div><div>{}</div>", image(&p, &t.header(), TARGET), legend(&p.scale)));
     }
     let outer: Vec<usize> = t.shape().iter().take(t.rank() - 2).copied().collect();
     let count: usize = outer.iter().product();
@@ -81,7 +82,7 @@ fn pictures(t: &Tensor, control: &Control) -> Result<String> {
         let p = stacked.index(i as i64)?.heatmap(SLICE_SIDE, control)?;
         out.push_str(&format!(
             "<div style=\"display:inline-block;margin:0 8px 8px 0\"><small>{title}</small><br>{}<br>{}</div>",
-            image(&p, &title),
+            image(&p, &title, SLICE_SIDE),
             legend(&p.scale)
         ));
     }
@@ -107,7 +108,7 @@ pub fn heatmap(p: &Pixels, title: &str, small: &Pixels) -> Bundle {
     let html = format!(
         "<div><code>{}</code></div><div>{}</div><div>{}</div>",
         escape_html(title),
-        image(p, title),
+        image(p, title, TARGET),
         legend(&p.scale)
     );
     Bundle::html(html, text)
@@ -115,7 +116,7 @@ pub fn heatmap(p: &Pixels, title: &str, small: &Pixels) -> Bundle {
 
 /// A heatmap as a PNG file.
 pub fn heatmap_png(p: &Pixels) -> Option<Vec<u8>> {
-    let (width, height, rgba) = enlarged(p);
+    let (width, height, rgba) = enlarged(p, TARGET);
     png(width, height, &rgba)
 }
 

@@ -63,11 +63,12 @@ fn scalar(value: &Dynamic) -> Option<String> {
     if let Some(c) = value.read_lock::<char>() {
         return Some(format!("{:?}", *c));
     }
-    if value.is_array() || value.is_map() {
-        return None;
-    }
-    // A type nobody registered: its own Display is the type's name.
-    Some(value.to_string()).filter(|s| !s.contains("::")).or_else(|| Some(format!("<{}>", type_name(value))))
+    None
+}
+
+/// A value of a type that nobody registered: its own Display, or where that is the type's name, the name as scripts say it.
+pub(super) fn unknown(value: &Dynamic) -> String {
+    Some(value.to_string()).filter(|s| !s.contains("::")).unwrap_or_else(|| format!("<{}>", type_name(value)))
 }
 
 /// A number in the shortest form that reads back as the same number, always with a point or an exponent.

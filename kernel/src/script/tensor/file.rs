@@ -164,13 +164,12 @@ fn count(n: u64) -> String {
 fn metadata_table(metadata: &Metadata) -> Table {
     let mut table = Table::new(["key", "value"]);
     for (key, value) in metadata {
-        let (text, number) = match value {
-            Value::String(s) => (short(s), false),
-            Value::Array(list) => (array_text(list), false),
-            Value::Number(n) => (n.to_string(), true),
-            other => (short(&other.to_string()), false),
+        let text = match value {
+            Value::String(s) => short(s),
+            Value::Array(list) => array_text(list),
+            other => short(&other.to_string()),
         };
-        table.push(vec![Cell::text(key), Cell { text, number }]);
+        table.push(vec![Cell::text(key), Cell::text(text)]);
     }
     table
 }

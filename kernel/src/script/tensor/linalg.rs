@@ -6,7 +6,7 @@ use crate::display::Table;
 use crate::script::error::{ScriptResult, guard};
 use crate::script::{Host, define};
 use minerva_engine::Result;
-use minerva_engine::tensor::{Comparison, Tensor};
+use minerva_engine::tensor::{Comparison, Tensor, number};
 use rhai::{Dynamic, Engine, Map};
 
 pub fn register(engine: &mut Engine, host: &Host) {
@@ -119,7 +119,7 @@ fn distances(engine: &mut Engine, host: &Host) {
     engine.register_type_with_name::<Comparison>("Comparison");
     host.shows::<Comparison>(engine, |c| {
         let mut table = Table::new(["equal", "of", "max |a-b|", "mean |a-b|", "MSE", "NMSE", "cosine"]);
-        let numbers = [c.max_abs_diff, c.mean_abs_diff, c.mse, c.nmse].map(|v| Cell::number(format!("{v:.3e}")));
+        let numbers = [c.max_abs_diff, c.mean_abs_diff, c.mse, c.nmse].map(|v| Cell::number(number(v)));
         let mut row = vec![Cell::number(c.equal), Cell::number(c.n)];
         row.extend(numbers);
         row.push(Cell::number(format!("{:.6}", c.cosine)));

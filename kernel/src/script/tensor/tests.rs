@@ -108,7 +108,7 @@ fn indices_are_numpys() {
     assert!(e.contains("dimension 0 of shape [2, 3, 4]: expected an index from -2 to 1, found 2"), "{e}");
     let e = fails(&format!("{t}t[\"0:x\"]"));
     assert!(e.contains("\"0:x\""), "{e}");
-    assert!(fails("for x in tensor(1) { }").contains("a tensor with dimensions"));
+    assert!(fails("for x in tensor(1) { print(x) }").contains("a tensor with dimensions"));
 }
 
 #[test]
@@ -203,4 +203,11 @@ fn a_saved_picture_is_a_png_of_the_values() {
     assert_eq!((info.width, info.height), (48, 48));
     let at = |x: usize, y: usize| &rgba[(y * 48 + x) * 4..][..4];
     assert_eq!((at(0, 0)[3], at(47, 0)[3], at(0, 47)[3], at(47, 47)[3]), (255, 0, 255, 128));
+}
+
+#[test]
+fn tensors_inside_maps_and_arrays_show_themselves() {
+    let text = show("randn([6, 50], 1).topk(3)");
+    assert!(text.contains("indices:") && text.contains("i64[6, 3]") && text.contains("f32[6, 3]"), "{text}");
+    assert!(show("[tensor(1.5), 2]").contains("f32[] 1.5000"));
 }
