@@ -10,6 +10,7 @@ pub mod convert;
 pub mod error;
 pub mod format;
 pub mod tensor;
+pub mod tokenizer;
 pub mod transformer;
 
 pub use control::{Control, Event, Interrupt};

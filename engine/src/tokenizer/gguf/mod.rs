@@ -1,0 +1,21 @@
+//! The vocabulary inside a GGUF file, tokenizing exactly as llama.cpp does, in Rust alone.
+
+mod bpe;
+mod charsmap;
+mod encoder;
+mod keys;
+mod kimi;
+mod partition;
+mod pre;
+mod rwkv;
+mod special;
+mod split;
+mod spm;
+mod trie;
+mod unicode;
+mod unigram;
+mod vocab;
+mod wordpiece;
+
+pub(super) use encoder::{GgufTokenizer, outside};
+pub(super) use special::END_OF_GENERATION;
