@@ -3,7 +3,8 @@
 use super::pyjson;
 use crate::error::{Error, Result};
 use crate::format::Metadata;
-use minijinja::value::{Kwargs, ValueKind};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde, ValueKind};
 use minijinja::{Environment, ErrorKind, Output, State, Value as Jinja};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, Value};
@@ -76,7 +77,8 @@ impl Templates {
 
     /// The template to use.
     pub fn choose<'a>(&'a self, options: &'a ChatOptions, path: &Path) -> Result<&'a str> {
-        let named = |wanted: &str| self.named.iter().find(|(name, _)| name == wanted).map(|(_, source)| source.as_str());
+        let named =
+            |wanted: &str| self.named.iter().find(|(name, _)| name == wanted).map(|(_, source)| source.as_str());
         if let Some(template) = &options.template {
             let is_source = template.contains("{{") || template.contains("{%") || template.contains("{#");
             return match named(template) {
@@ -108,7 +110,7 @@ pub(super) fn render(
     path: &Path,
 ) -> Result<String> {
     let source = without_generation_tags(source);
-    let environment = environment();
+    let environment = environment().map_err(|e| failure(&e, path))?;
     let template = environment.template_from_named_str("chat template", &source).map_err(|e| failure(&e, path))?;
     let mut context: Map<String, Value> =
         special.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect();
@@ -118,24 +120,41 @@ pub(super) fn render(
         context.insert(name.to_owned(), Value::Null);
     }
     context.extend(options.variables.clone());
-    template.render(Jinja::from_serialize(&context)).map_err(|e| failure(&e, path))
+    template.render(Jinja::from(Serde(&context))).map_err(|e| failure(&e, path))
 }
 
+/// Instructions a template may run: far more than any conversation takes, and the end of a loop without end.
+const FUEL: u64 = 20_000_000;
+
 /// Jinja as `transformers` sets it up.
-fn environment<'source>() -> Environment<'source> {
+fn environment<'source>() -> Result<Environment<'source>, minijinja::Error> {
     let mut environment = Environment::new();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_unknown_method_callback(unknown_method_callback);
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_fuel(Some(FUEL));
+    environment.set_unknown_method_callback(method);
     environment.set_formatter(format);
     environment.add_filter("tojson", tojson);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", strftime_now);
-    environment
+    Ok(environment)
+}
+
+/// Python's methods of strings, lists and dictionaries.
+fn method(
+    state: &mut State<'_, '_>,
+    value: &Jinja,
+    name: &str,
+    arguments: &[Jinja],
+) -> Result<Jinja, minijinja::Error> {
+    match (name, value.as_str(), arguments) {
+        // Python starts a word after whatever is no letter, minijinja-contrib after white space.
+        ("title", Some(text), []) => Ok(Jinja::from(pyjson::title(text))),
+        _ => unknown_method_callback(state, value, name, arguments),
+    }
 }
 
 /// Prints booleans, none and containers as Python does.
-fn format(out: &mut Output<'_>, state: &State<'_, '_>, value: &Jinja) -> Result<(), minijinja::Error> {
+fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Jinja) -> Result<(), minijinja::Error> {
     match value.kind() {
         ValueKind::Bool | ValueKind::None | ValueKind::Seq | ValueKind::Map => {
             let json = serde_json::to_value(value).unwrap_or_default();
@@ -152,8 +171,8 @@ fn tojson(value: &Jinja, options: Kwargs) -> Result<Jinja, minijinja::Error> {
     let sort_keys: Option<bool> = options.get("sort_keys")?;
     let _: Option<bool> = options.get("ensure_ascii")?;
     options.assert_all_used()?;
-    let json = serde_json::to_value(value)
-        .map_err(|e| minijinja::Error::new(ErrorKind::BadSerialization, e.to_string()))?;
+    let json =
+        serde_json::to_value(value).map_err(|e| minijinja::Error::new(ErrorKind::BadSerialization, e.to_string()))?;
     let json = if sort_keys == Some(true) { pyjson::sorted(json) } else { json };
     let separators = separators.and_then(|list| <[String; 2]>::try_from(list).ok()).map(|[item, key]| (item, key));
     Ok(Jinja::from_safe_string(pyjson::dumps(&json, indent, separators)))
@@ -201,7 +220,8 @@ fn without_generation_tags(source: &str) -> String {
 /// A failed template as our error, with its line.
 fn failure(error: &minijinja::Error, path: &Path) -> Error {
     let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    let line = error.line().map(|n| format!("chat template, line {n}: ")).unwrap_or_else(|| "chat template: ".to_owned());
+    let line =
+        error.line().map(|n| format!("chat template, line {n}: ")).unwrap_or_else(|| "chat template: ".to_owned());
     if detail.starts_with(REFUSED) {
         return Error::format(path, format!("{line}{detail}"))
             .with_help("change the messages to what the model was trained on: roles, their order, their contents");

@@ -31,23 +31,21 @@ enum Style {
     /// Characters are bytes, as GPT-2 spells them.
     ByteLevel,
     /// `▁` is a space, and `<0xNN>` a byte if `byte_fallback`.
-    Metaspace {
-        byte_fallback: bool,
-    },
+    Metaspace { byte_fallback: bool },
     /// Only the whole sequence has a text.
     Joined,
 }
 
 /// The roles `tokenizer_config.json` names.
-const ROLES: [&str; 7] =
-    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 impl HubTokenizer {
     /// Reads a `tokenizer.json`.
     pub fn read(bytes: &[u8], path: &Path, config: Option<&Value>) -> Result<Self> {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| {
-            Error::format(path, format!("not a tokenizer.json: {e}"))
-                .with_help("fetch the file again from the model's page, or load a GGUF file, which has its own vocabulary")
+            Error::format(path, format!("not a tokenizer.json: {e}")).with_help(
+                "fetch the file again from the model's page, or load a GGUF file, which has its own vocabulary",
+            )
         })?;
         // Training leftovers: a prompt is never cut or padded.
         inner.with_padding(None);
@@ -56,12 +54,8 @@ impl HubTokenizer {
         if len == 0 {
             return Err(Error::format(path, "the vocabulary is empty"));
         }
-        let special = inner
-            .get_added_tokens_decoder()
-            .iter()
-            .filter(|(_, token)| token.special)
-            .map(|(&id, _)| id)
-            .collect();
+        let special =
+            inner.get_added_tokens_decoder().iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect();
         let named: Vec<(String, String)> = ROLES
             .iter()
             .filter_map(|&role| Some((role.to_owned(), token_text(config?.get(role)?)?.to_owned())))

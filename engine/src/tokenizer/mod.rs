@@ -10,5 +10,6 @@ mod stream;
 mod unified;
 
 pub use chat::ChatOptions;
+pub use gguf::pre_tokenizers;
 pub use stream::TextStream;
 pub use unified::{Encode, Tokenizer};

@@ -1,4 +1,4 @@
-//! JSON and `repr` as Python writes them: chat templates were written for Python, and models were trained on its output.
+//! JSON, `repr` and title case as Python has them: chat templates were written for Python, and models were trained on its output.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -50,6 +50,21 @@ pub(super) fn repr(value: &Value) -> String {
             format!("{{{}}}", entries.join(", "))
         }
     }
+}
+
+/// `text.title()`.
+pub(super) fn title(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_word = false;
+    for c in text.chars() {
+        if in_word {
+            out.extend(c.to_lowercase());
+        } else {
+            out.extend(c.to_uppercase());
+        }
+        in_word = c.is_alphabetic();
+    }
+    out
 }
 
 /// A string literal: single quotes unless only they occur in it.
@@ -109,6 +124,11 @@ mod tests {
         assert_eq!(dumps(&json!({"a": [1]}), Some(4), None), "{\n    \"a\": [\n        1\n    ]\n}");
         assert_eq!(dumps(&json!([1, {"a": 2}]), None, Some((",".into(), ":".into()))), r#"[1,{"a":2}]"#);
         assert_eq!(sorted(json!({"b": {"d": 1, "c": 2}, "a": 3})).to_string(), r#"{"a":3,"b":{"c":2,"d":1}}"#);
+    }
+
+    #[test]
+    fn title_case_starts_after_whatever_is_no_letter() {
+        assert_eq!(title("hi <b>THERE</b> o'neill 2nd"), "Hi <B>There</B> O'Neill 2Nd");
     }
 
     #[test]

@@ -53,7 +53,7 @@ struct Inner {
 #[derive(Debug)]
 pub(super) enum Kind {
     Gguf(GgufTokenizer),
-    Hub(HubTokenizer),
+    Hub(Box<HubTokenizer>),
 }
 
 impl Tokenizer {
@@ -71,7 +71,7 @@ impl Tokenizer {
         let hub = HubTokenizer::read(bytes, path, tokenizer_config)?;
         let templates = tokenizer_config.map(Templates::from_config).unwrap_or_default();
         let end_of_generation = hub.end_of_generation();
-        Ok(Self::new(path, Kind::Hub(hub), templates, end_of_generation))
+        Ok(Self::new(path, Kind::Hub(Box::new(hub)), templates, end_of_generation))
     }
 
     /// Reads the vocabulary of a GGUF file from its metadata. `path` names the file in errors.

@@ -60,9 +60,9 @@ impl Bpe {
                 return Err(keys.bad(format!("{key}[{rank}]: expected two tokens with a space between, found {line}")));
             };
             let find = |piece: &str| {
-                vocab.id(piece).ok_or_else(|| {
-                    keys.bad(format!("{key}[{rank}] ({text:?}): {piece:?} is not in the vocabulary"))
-                })
+                vocab
+                    .id(piece)
+                    .ok_or_else(|| keys.bad(format!("{key}[{rank}] ({text:?}): {piece:?} is not in the vocabulary")))
             };
             let pair = (find(left)?, find(right)?);
             let merged = find(&format!("{left}{right}"))?;
@@ -78,9 +78,7 @@ impl Bpe {
             vocab.byte_tokens()
         };
         let lowercase = vocab.model == (Model::Bpe { whitespace: true, gemma: false })
-            && keys
-                .boolean("tokenizer.ggml.normalizer.lowercase")?
-                .unwrap_or(!vocab.pre.names.contains(&"whitespace"));
+            && keys.boolean("tokenizer.ggml.normalizer.lowercase")?.unwrap_or(!vocab.pre.names.contains(&"whitespace"));
         Ok(Self { splitter: Splitter::new(vocab.pre)?, merges, bytes, lowercase })
     }
 
@@ -88,7 +86,8 @@ impl Bpe {
     pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<Token>) -> Result<()> {
         if let Model::Bpe { whitespace: true, .. } = vocab.model {
             for word in text.split_whitespace() {
-                let lowered: String = word.chars().map(|c| if self.lowercase { unicode::lowercase(c) } else { c }).collect();
+                let lowered: String =
+                    word.chars().map(|c| if self.lowercase { unicode::lowercase(c) } else { c }).collect();
                 self.encode_text(vocab, &lowered, out)?;
             }
             return Ok(());
@@ -152,9 +151,7 @@ impl Bpe {
             let token = |b: u8| self.bytes.get(usize::from(b)).copied().flatten();
             word.bytes().enumerate().map(|(i, b)| symbol(i, 1, token(b))).collect()
         } else {
-            word.char_indices()
-                .map(|(i, c)| symbol(i, c.len_utf8(), vocab.id(c.encode_utf8(&mut [0; 4]))))
-                .collect()
+            word.char_indices().map(|(i, c)| symbol(i, c.len_utf8(), vocab.id(c.encode_utf8(&mut [0; 4])))).collect()
         };
         let count = symbols.len();
         for (i, symbol) in symbols.iter_mut().enumerate() {

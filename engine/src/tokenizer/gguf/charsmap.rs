@@ -32,7 +32,8 @@ impl CharsMap {
         let Some((nodes, replacements)) = split else {
             return Err(keys.bad(format!("{key}: {} bytes are fewer than its header promises", bytes.len())));
         };
-        let nodes = nodes.chunks_exact(4).map(|b| b.iter().rev().fold(0, |n, &byte| n << 8 | u32::from(byte))).collect();
+        let nodes =
+            nodes.chunks_exact(4).map(|b| b.iter().rev().fold(0, |n, &byte| n << 8 | u32::from(byte))).collect();
         Ok(Some(Self { nodes, replacements: replacements.to_vec() }))
     }
 

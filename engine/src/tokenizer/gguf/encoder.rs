@@ -49,8 +49,7 @@ impl GgufTokenizer {
             Model::Unigram => Algorithm::Unigram(Unigram::read(keys, &vocab, unknown.unwrap_or(0))?),
             Model::Rwkv => Algorithm::Rwkv(Rwkv::new(&vocab, unknown)),
         };
-        let add_space_prefix =
-            keys.boolean("tokenizer.ggml.add_space_prefix")?.unwrap_or(vocab.model == Model::Spm);
+        let add_space_prefix = keys.boolean("tokenizer.ggml.add_space_prefix")?.unwrap_or(vocab.model == Model::Spm);
         let partition = Partition::new(&vocab)?;
         Ok(Self { vocab, special, partition, algorithm, add_space_prefix })
     }
@@ -63,10 +62,7 @@ impl GgufTokenizer {
             // BERT's frame is always both; RWKV has none.
             Model::WordPiece => (self.special.bos, self.special.sep),
             Model::Rwkv => (None, None),
-            _ => (
-                self.special.bos.filter(|_| self.special.add_bos),
-                self.special.eos.filter(|_| self.special.add_eos),
-            ),
+            _ => (self.special.bos.filter(|_| self.special.add_bos), self.special.eos.filter(|_| self.special.add_eos)),
         };
         out.extend(before.filter(|_| add_special));
         // SentencePiece puts a space before a text, and again after each special token.

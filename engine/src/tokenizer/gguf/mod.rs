@@ -18,4 +18,5 @@ mod vocab;
 mod wordpiece;
 
 pub(super) use encoder::{GgufTokenizer, outside};
+pub use pre::names as pre_tokenizers;
 pub(super) use special::END_OF_GENERATION;

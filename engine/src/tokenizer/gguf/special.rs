@@ -35,13 +35,34 @@ const END_OF_TURN: &[&str] = &[
     "<end_of_utterance>",
 ];
 const FILL_PREFIX: &[&str] = &[
-    "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>", "<|prefix|>",
+    "<|fim_prefix|>",
+    "<fim-prefix>",
+    "<fim_prefix>",
+    "<｜fim▁begin｜>",
+    "<PRE>",
+    "▁<PRE>",
+    "<|code_prefix|>",
+    "<|prefix|>",
 ];
 const FILL_SUFFIX: &[&str] = &[
-    "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>", "<|suffix|>",
+    "<|fim_suffix|>",
+    "<fim-suffix>",
+    "<fim_suffix>",
+    "<｜fim▁hole｜>",
+    "<SUF>",
+    "▁<SUF>",
+    "<|code_suffix|>",
+    "<|suffix|>",
 ];
 const FILL_MIDDLE: &[&str] = &[
-    "<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>", "<|code_middle|>", "<|middle|>",
+    "<|fim_middle|>",
+    "<fim-middle>",
+    "<fim_middle>",
+    "<｜fim▁end｜>",
+    "<MID>",
+    "▁<MID>",
+    "<|code_middle|>",
+    "<|middle|>",
 ];
 const FILL_PAD: &[&str] = &["<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"];
 const FILL_REPOSITORY: &[&str] = &["<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"];
@@ -104,7 +125,8 @@ impl Special {
             (named("fim_rep", None)?, FILL_REPOSITORY, true),
             (named("fim_sep", None)?, FILL_FILE, true),
         ];
-        special.add_bos = keys.boolean("tokenizer.ggml.add_bos_token")?.unwrap_or(special.add_bos) || vocab.pre.force_bos;
+        special.add_bos =
+            keys.boolean("tokenizer.ggml.add_bos_token")?.unwrap_or(special.add_bos) || vocab.pre.force_bos;
         special.add_eos = keys.boolean("tokenizer.ggml.add_eos_token")?.unwrap_or(special.add_eos);
 
         let end_of_turn = end_of_turn.or_else(|| control(vocab, END_OF_TURN));

@@ -42,11 +42,8 @@ impl Splitter {
             Ok(match stage {
                 Stage::Regex(alternatives) => {
                     let pattern = alternatives.join("|");
-                    if pattern.contains(r"\p{") {
-                        Compiled::Classes(compile(&expand_classes(&pattern))?)
-                    } else {
-                        Compiled::Plain(compile(&pattern)?)
-                    }
+                    let expanded = compile(&expand_classes(&pattern))?;
+                    if pattern.contains(r"\p{") { Compiled::Classes(expanded) } else { Compiled::Plain(expanded) }
                 }
                 Stage::Thousands => Compiled::Thousands,
                 Stage::Lines => Compiled::Lines,
@@ -102,6 +99,11 @@ fn stand_in(class: Class, length: usize) -> char {
     char::from_u32(start + class).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
+/// What stands for white space of two and three bytes. The first is white space itself; the second is a noncharacter,
+/// because a pattern has a range that covers all white space of that length, and so `\s` is made to include it.
+const WHITE_2: char = '\u{85}';
+const WHITE_3: char = '\u{FDD0}';
+
 /// The text with white space outside ASCII made uniform, and with `classes` every other character outside ASCII
 /// replaced by the stand-in of its category.
 fn stand_ins(text: &str, classes: bool) -> Cow<'_, str> {
@@ -110,14 +112,21 @@ fn stand_ins(text: &str, classes: bool) -> Cow<'_, str> {
     }
     let replace = |c: char| match c {
         c if c.is_ascii() => c,
-        c if c.is_whitespace() => if c.len_utf8() == 2 { '\u{85}' } else { '\u{2028}' },
+        c if c.is_whitespace() => {
+            if c.len_utf8() == 2 {
+                WHITE_2
+            } else {
+                WHITE_3
+            }
+        }
+        WHITE_3 if !classes => '\u{FDD1}',
         c if classes => stand_in(unicode::class(c), c.len_utf8()),
         c => c,
     };
     Cow::Owned(text.chars().map(replace).collect())
 }
 
-/// Replaces `\p{…}` by the characters that [`stand_ins`] leaves of the category.
+/// Replaces `\p{…}`, `\s` and `\S` by the characters that [`stand_ins`] leaves of them.
 fn expand_classes(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len() * 2);
     let (mut rest, mut depth) = (pattern, 0usize);
@@ -139,6 +148,16 @@ fn expand_classes(pattern: &str) -> String {
             if depth == 0 {
                 out.push(']');
             }
+            rest = after;
+            continue;
+        }
+        if let Some(after) = rest.strip_prefix(r"\s") {
+            out.push_str(&if depth == 0 { format!(r"[\s{WHITE_3}]") } else { format!(r"\s{WHITE_3}") });
+            rest = after;
+            continue;
+        }
+        if let Some(after) = rest.strip_prefix(r"\S").filter(|_| depth == 0) {
+            out.push_str(&format!(r"[^\s{WHITE_3}]"));
             rest = after;
             continue;
         }
@@ -215,7 +234,9 @@ fn thousands(piece: &str, ends: &mut Vec<usize>) {
         let digits = run.len();
         // A group starts wherever a multiple of three digits is left. What stands before the run stays with its first
         // group, as in llama.cpp.
-        ends.extend(run.iter().enumerate().filter(|(i, _)| *i > 0 && (digits - i) % 3 == 0).map(|(_, &at)| at));
+        ends.extend(
+            run.iter().enumerate().filter(|(i, _)| *i > 0 && (digits - i).is_multiple_of(3)).map(|(_, &at)| at),
+        );
         if digits > 0 {
             ends.push(at);
         }

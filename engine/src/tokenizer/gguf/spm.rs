@@ -5,14 +5,19 @@ use super::vocab::Vocab;
 use crate::Token;
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
 /// A SentencePiece encoder.
 #[derive(Debug)]
 pub(super) struct Spm {
     bytes: Box<[Option<Token>; 256]>,
     unknown: Option<Token>,
+    /// Whether no token spans the start of a word, so that words can be merged one by one.
+    by_words: bool,
 }
+
+/// Words shorter than this are remembered within one call.
+const CACHED: usize = 64;
 
 #[derive(Clone, Copy)]
 struct Symbol {
@@ -56,11 +61,32 @@ impl Eq for Candidate {}
 impl Spm {
     /// An encoder; `unknown` stands for characters whose bytes the vocabulary lacks.
     pub fn new(vocab: &Vocab, unknown: Option<Token>) -> Self {
-        Self { bytes: vocab.byte_tokens(), unknown }
+        let by_words = vocab.tokens.iter().all(|text| words(text).count() <= 1);
+        Self { bytes: vocab.byte_tokens(), unknown, by_words }
     }
 
     /// Appends the tokens of a text, in which spaces are already `▁`.
     pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<Token>) -> Result<()> {
+        if !self.by_words {
+            return self.encode_word(vocab, text, out);
+        }
+        // Where each cached word's tokens lie in `out`.
+        let mut cache: HashMap<&str, (usize, usize)> = HashMap::new();
+        for word in words(text) {
+            if let Some(&(start, end)) = cache.get(word) {
+                out.extend_from_within(start..end);
+                continue;
+            }
+            let start = out.len();
+            self.encode_word(vocab, word, out)?;
+            if word.len() < CACHED {
+                cache.insert(word, (start, out.len()));
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_word(&self, vocab: &Vocab, text: &str, out: &mut Vec<Token>) -> Result<()> {
         let mut symbols: Vec<Symbol> = text
             .char_indices()
             .enumerate()
@@ -95,6 +121,21 @@ impl Spm {
         }
         Ok(())
     }
+}
+
+/// The words of a text: each starts at a `▁` that follows something else.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let spaces = rest.len() - rest.trim_start_matches('▁').len();
+        let end = rest.get(spaces..).and_then(|word| word.find('▁')).map_or(rest.len(), |at| spaces + at);
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        Some(word)
+    })
 }
 
 fn merge(vocab: &Vocab, text: &str, symbols: &mut [Symbol]) {

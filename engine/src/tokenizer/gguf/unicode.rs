@@ -105,8 +105,8 @@ mod tests {
             ('🦙', Class::Symbol),
             ('\u{200D}', Class::Control),
             ('\u{E000}', Class::Control),
-            ('\u{2FFC}', Class::Symbol),     // new in 15.1
-            ('\u{1C89}', Class::Undefined),  // a letter since 16.0
+            ('\u{2FFC}', Class::Symbol),    // new in 15.1
+            ('\u{1C89}', Class::Undefined), // a letter since 16.0
             ('\u{10FFFF}', Class::Undefined),
         ] {
             assert_eq!(class(c), expected, "{c:?}");
