@@ -52,7 +52,7 @@ struct Inner {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Gguf(GgufTokenizer),
+    Gguf(Box<GgufTokenizer>),
     Hub(Box<HubTokenizer>),
 }
 
@@ -82,7 +82,7 @@ impl Tokenizer {
         let gguf = GgufTokenizer::read(metadata, path)?;
         let templates = Templates::from_gguf(metadata);
         let end_of_generation = gguf.end_of_generation().clone();
-        Ok(Self::new(path, Kind::Gguf(gguf), templates, end_of_generation))
+        Ok(Self::new(path, Kind::Gguf(Box::new(gguf)), templates, end_of_generation))
     }
 
     fn new(path: &Path, kind: Kind, templates: Templates, end_of_generation: BTreeSet<Token>) -> Self {
