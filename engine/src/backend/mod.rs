@@ -4,6 +4,8 @@
 pub mod candle;
 #[cfg(feature = "llama-cpp")]
 pub mod llama_cpp;
+mod route;
 mod traits;
 
+pub use route::{HAS_LLAMA_CPP, Route, route};
 pub use traits::{Backend, BackendKind, Logits, ModelInfo, Rows, Sequence};

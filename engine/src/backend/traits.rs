@@ -87,7 +87,7 @@ pub struct Logits {
 impl Logits {
     /// Wraps row-major values; `data.len()` must be a multiple of `vocab`.
     pub fn new(data: Vec<f32>, vocab: usize) -> Result<Self> {
-        if vocab == 0 || data.len() % vocab != 0 {
+        if vocab == 0 || !data.len().is_multiple_of(vocab) {
             return Err(Error::argument("logits", format!("a multiple of {vocab} values"), format!("{}", data.len())));
         }
         Ok(Self { data, vocab })

@@ -28,7 +28,22 @@ impl HubFolder {
     /// # Errors
     /// `config.json` or safetensors weights are missing or broken.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::read(path.as_ref(), weights)
+    }
+
+    /// Opens the folder of a weights file, with these weights and no others.
+    ///
+    /// # Errors
+    /// `config.json` is missing or broken.
+    pub fn around(weights: Arc<dyn TensorFile>) -> Result<Self> {
+        let folder = match weights.path().parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Self::read(&folder, |_| Ok(weights))
+    }
+
+    fn read(path: &Path, weights: impl FnOnce(&Path) -> Result<Arc<dyn TensorFile>>) -> Result<Self> {
         let config_path = path.join("config.json");
         if !config_path.is_file() {
             return Err(Error::format(path, "expected config.json in the model folder, found none")

@@ -36,9 +36,14 @@ impl Host {
     /// The engine's view of this session: the interrupt to poll, and a place to report to. Generated text goes to
     /// stdout where this session streams and nowhere where it does not.
     pub fn control(&self) -> Control {
+        self.control_streaming(self.0.streams)
+    }
+
+    /// As [`Host::control`], with the choice whether generated text is shown made by the call.
+    pub fn control_streaming(&self, streams: bool) -> Control {
         let host = self.clone();
         Control::new(self.0.interrupt.clone(), move |event| match event {
-            Event::Text(text) if host.0.streams => host.emit(SessionEvent::Stdout(text)),
+            Event::Text(text) if streams => host.emit(SessionEvent::Stdout(text)),
             Event::Progress { label, done, total, unit } => {
                 host.emit(SessionEvent::Progress { label, done, total, unit: unit.to_owned() });
             }

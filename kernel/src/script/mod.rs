@@ -7,15 +7,22 @@
 mod arrays;
 pub mod core;
 pub mod error;
+pub mod generation;
 mod host;
+pub mod model;
 pub mod options;
+pub mod session;
 pub mod tensor;
+pub mod tokens;
 
 pub use host::{Events, Host};
 
 /// Registers every noun.
 pub fn register(engine: &mut rhai::Engine, host: &Host) {
     core::register(engine, host);
+    model::register(engine, host);
+    generation::register(engine, host);
+    session::register(engine, host);
     tensor::register(engine, host);
     arrays::register(engine);
 }

@@ -1,10 +1,12 @@
 //! The candle backend: our own [`crate::transformer`] behind the backend's traits.
 
 mod load;
+mod memory;
 mod options;
 mod sequence;
 
 pub use load::{ConfigSource, load, spec};
+pub use memory::memory_needs;
 pub use options::CandleOptions;
 
 #[cfg(test)]

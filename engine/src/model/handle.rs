@@ -1,0 +1,172 @@
+//! The handle: what one does with a loaded model.
+
+use super::{Score, Session, score};
+use crate::Token;
+use crate::backend::{Backend, Logits, ModelInfo, Rows, Sequence};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::format::TensorFile;
+use crate::generate::{self, Candidate, GenerateOptions, Generation};
+use crate::tokenizer::{ChatOptions, Encode, Tokenizer};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A loaded model. Clones share it; the weights go when the last clone and the last session of it go.
+#[derive(Clone, Debug)]
+pub struct Model {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    file: Arc<dyn TensorFile>,
+    tokenizer: Tokenizer,
+    /// The sequence of the last call, kept because the next one often begins with the same tokens.
+    cache: Mutex<Option<Box<dyn Sequence>>>,
+    backend: Arc<dyn Backend>,
+    why: String,
+    load_time: Duration,
+}
+
+impl Model {
+    pub(super) fn new(
+        file: Arc<dyn TensorFile>,
+        tokenizer: Tokenizer,
+        backend: Arc<dyn Backend>,
+        why: String,
+        load_time: Duration,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { file, tokenizer, cache: Mutex::new(None), backend, why, load_time }) }
+    }
+
+    /// The file, or the set of files, that its weights are in.
+    pub fn file(&self) -> Arc<dyn TensorFile> {
+        Arc::clone(&self.inner.file)
+    }
+
+    /// What was loaded.
+    pub fn info(&self) -> &ModelInfo {
+        self.inner.backend.info()
+    }
+
+    /// The backend that runs it.
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.inner.backend
+    }
+
+    /// Why this backend was chosen, in words.
+    pub fn why(&self) -> &str {
+        &self.inner.why
+    }
+
+    /// How long loading took.
+    pub fn load_time(&self) -> Duration {
+        self.inner.load_time
+    }
+
+    /// Its tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.inner.tokenizer
+    }
+
+    /// The tokens a prompt becomes, beginning-of-sequence token included where the tokenizer adds one. Special tokens
+    /// written out in the text (`<|im_start|>`) are recognized.
+    pub fn tokens(&self, text: &str) -> Result<Vec<Token>> {
+        self.inner.tokenizer.encode(text, Encode { add_special: true, parse_special: true })
+    }
+
+    /// Generates a continuation of `text`.
+    pub fn generate(&self, text: &str, options: &GenerateOptions, control: &Control) -> Result<Generation> {
+        self.generate_tokens(&self.tokens(text)?, options, control)
+    }
+
+    /// Generates a continuation of `prompt`, reusing what the last call left in the cache.
+    pub fn generate_tokens(
+        &self,
+        prompt: &[Token],
+        options: &GenerateOptions,
+        control: &Control,
+    ) -> Result<Generation> {
+        self.with_cache(|sequence| {
+            generate::run(sequence, self.info().context, &self.inner.tokenizer, prompt, options, control)
+        })
+    }
+
+    /// Generates the answer to a conversation, through the model's chat template.
+    ///
+    /// # Errors
+    /// A model without a template (say which with [`ChatOptions::template`]), and all of [`Model::generate`].
+    pub fn chat(
+        &self,
+        messages: &[serde_json::Value],
+        chat: &ChatOptions,
+        options: &GenerateOptions,
+        control: &Control,
+    ) -> Result<Generation> {
+        let text = self.chat_text(messages, chat)?;
+        self.generate_tokens(&self.inner.tokenizer.encode_chat(&text)?, options, control)
+    }
+
+    /// The text a conversation becomes, up to the place where the model answers.
+    pub fn chat_text(&self, messages: &[serde_json::Value], chat: &ChatOptions) -> Result<String> {
+        self.inner.tokenizer.apply_chat_template(messages, chat)
+    }
+
+    /// One row of logits per token of `text`: row `i` predicts token `i + 1`.
+    pub fn logits(&self, tokens: &[Token], control: &Control) -> Result<Logits> {
+        self.not_empty(tokens)?;
+        self.with_cache(|sequence| {
+            sequence.truncate(0)?;
+            sequence.feed(tokens, Rows::All, control)
+        })
+    }
+
+    /// The `n` likeliest tokens after `tokens`.
+    pub fn next(&self, tokens: &[Token], n: usize, control: &Control) -> Result<Vec<Candidate>> {
+        self.not_empty(tokens)?;
+        self.with_cache(|sequence| {
+            let common = sequence.tokens().iter().zip(tokens).take_while(|(a, b)| a == b).count().min(tokens.len() - 1);
+            sequence.truncate(common)?;
+            let logits = sequence.feed(tokens.get(common..).unwrap_or_default(), Rows::Last, control)?;
+            generate::top(logits.last().unwrap_or_default(), n)
+        })
+    }
+
+    /// How likely the model finds `tokens`, each given those before it.
+    pub fn score(&self, tokens: &[Token], control: &Control) -> Result<Score> {
+        score::score(self, tokens, control)
+    }
+
+    /// A session: a sequence to feed step by step.
+    pub fn session(&self) -> Result<Session> {
+        Ok(Session::new(self.clone(), self.inner.backend.sequence()?))
+    }
+
+    /// Drops the cached sequence of the last call and the memory it holds.
+    pub fn clear_cache(&self) {
+        *self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn not_empty(&self, tokens: &[Token]) -> Result<()> {
+        let context = self.info().context;
+        if tokens.is_empty() {
+            return Err(Error::argument("text", "at least one token", "none"));
+        }
+        if tokens.len() > context {
+            return Err(Error::ContextOverflow { tokens: tokens.len(), context });
+        }
+        Ok(())
+    }
+
+    /// Runs `f` on the cached sequence, or on a new one when another thread has it.
+    fn with_cache<T>(&self, f: impl FnOnce(&mut dyn Sequence) -> Result<T>) -> Result<T> {
+        let cached = self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut sequence = match cached {
+            Some(sequence) => sequence,
+            None => self.inner.backend.sequence()?,
+        };
+        let result = f(sequence.as_mut());
+        *self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(sequence);
+        result
+    }
+}

@@ -1,0 +1,17 @@
+//! A loaded model: a tokenizer and a backend that fit each other, and what one does with them.
+
+mod handle;
+mod load;
+mod memory;
+mod options;
+mod resolve;
+mod score;
+mod session;
+
+pub use handle::Model;
+pub use load::load;
+pub use memory::available_memory;
+pub use options::{BackendChoice, DeviceChoice, LoadOptions, WeightDType};
+pub use resolve::resolve;
+pub use score::Score;
+pub use session::Session;

@@ -1,0 +1,231 @@
+//! Generations, their options, and sampling from a row of logits.
+
+use super::error::{ScriptResult, guard, raise};
+use super::options::Options;
+use super::{Host, define, tokens};
+use crate::display::{Bundle, escape_html, type_name};
+use minerva_engine::generate::{FinishReason, GenerateOptions, Generation, Sampler, SamplerOptions};
+use minerva_engine::model::Model;
+use minerva_engine::tensor::Tensor;
+use minerva_engine::{Control, Error};
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+use std::sync::Arc;
+
+/// A finished generation in a script.
+#[derive(Clone)]
+pub struct GenerationHandle {
+    model: Model,
+    generation: Arc<Generation>,
+    /// Whether a person has seen the text already.
+    streamed: bool,
+}
+
+impl GenerationHandle {
+    /// Wraps a generation of `model`.
+    pub fn new(model: Model, generation: Generation, streamed: bool) -> Self {
+        Self { model, generation: Arc::new(generation), streamed }
+    }
+}
+
+/// The options of a call that generates.
+pub struct GenerateCall {
+    /// For the engine.
+    pub options: GenerateOptions,
+    stream: Option<bool>,
+}
+
+impl GenerateCall {
+    /// Reads the options of `function`.
+    pub fn new(function: &'static str, map: Map) -> ScriptResult<Self> {
+        let mut o = Options::new(function, map);
+        let mut options = GenerateOptions { sampler: sampler_options(&mut o)?, ..GenerateOptions::default() };
+        if let Some(max) = o.take("max_tokens", &["max_new_tokens", "n_predict"])? {
+            options.max_tokens = Some(max);
+        }
+        options.stop = o.take("stop", &["stop_strings"])?.unwrap_or_default();
+        options.logprobs = o.take("logprobs", &["top_logprobs"])?;
+        options.ignore_eos = o.take("ignore_eos", &[])?.unwrap_or(false);
+        let stream = o.take("stream", &[])?;
+        o.finish()?;
+        options.validate().map_err(raise)?;
+        Ok(Self { options, stream })
+    }
+
+    /// Where events go, and whether text is among them.
+    pub fn control(&self, host: &Host) -> (Control, bool) {
+        let stream = self.stream.unwrap_or(host.streams());
+        (host.control_streaming(stream), stream)
+    }
+}
+
+fn sampler_options(o: &mut Options) -> ScriptResult<SamplerOptions> {
+    let d = SamplerOptions::default();
+    let s = SamplerOptions {
+        temperature: o.take("temperature", &["temp"])?.unwrap_or(d.temperature),
+        top_k: o.take("top_k", &[])?.unwrap_or(d.top_k),
+        top_p: o.take("top_p", &[])?.unwrap_or(d.top_p),
+        min_p: o.take("min_p", &[])?.unwrap_or(d.min_p),
+        repeat_penalty: o.take("repeat_penalty", &["repetition_penalty"])?.unwrap_or(d.repeat_penalty),
+        repeat_last_n: o.take("repeat_last_n", &[])?.unwrap_or(d.repeat_last_n),
+        frequency_penalty: o.take("frequency_penalty", &[])?.unwrap_or(d.frequency_penalty),
+        presence_penalty: o.take("presence_penalty", &[])?.unwrap_or(d.presence_penalty),
+        seed: o.take("seed", &[])?,
+    };
+    // Hugging Face's way to ask for the likeliest token.
+    Ok(match o.take("do_sample", &[])? {
+        Some(false) => SamplerOptions { temperature: 0.0, ..s },
+        _ => s,
+    })
+}
+
+/// Registers generations, `sample` and `distribution`.
+pub fn register(engine: &mut Engine, host: &Host) {
+    engine.register_type_with_name::<GenerationHandle>("Generation");
+    host.shows::<GenerationHandle>(engine, show);
+    engine.register_get("text", |g: &mut GenerationHandle| g.generation.text.clone());
+    engine.register_get("tokens", |g: &mut GenerationHandle| tokens::to_array(&g.generation.tokens));
+    engine.register_get("finish_reason", |g: &mut GenerationHandle| g.generation.finish.name());
+    engine.register_get("stop", |g: &mut GenerationHandle| match &g.generation.finish {
+        FinishReason::Stop(s) => Dynamic::from(s.clone()),
+        _ => Dynamic::UNIT,
+    });
+    engine.register_get("seed", |g: &mut GenerationHandle| i64::try_from(g.generation.seed).unwrap_or(i64::MAX));
+    engine.register_get("timings", |g: &mut GenerationHandle| timings(&g.generation));
+    engine.register_get("logprobs", logprobs);
+
+    let doc = "Draws a token id from a row of logits, with the sampling options of generate.\n\n```\nsample(m.logits(\"To be\")[-1], #{ temperature: 0.7, seed: 1 })\n```";
+    define("sample", &["logits: Tensor", "int"], doc)
+        .register_into_engine(engine, |row: Tensor| sample(&row, Map::new()));
+    define("sample", &["logits: Tensor", "options: map", "int"], doc)
+        .register_into_engine(engine, |row: Tensor, options: Map| sample(&row, options));
+    let doc = "What a sampler with these options would choose among: token ids and probabilities, likeliest first.\n\n```\ndistribution(m.logits(\"To be\")[-1], #{ top_k: 5 })\n```";
+    define("distribution", &["logits: Tensor", "array"], doc)
+        .register_into_engine(engine, |row: Tensor| distribution(&row, Map::new()));
+    define("distribution", &["logits: Tensor", "options: map", "array"], doc)
+        .register_into_engine(engine, |row: Tensor, options: Map| distribution(&row, options));
+}
+
+/// The messages of a conversation: a string is what the user says, a map is one message, an array is all of them.
+pub fn messages(value: &Dynamic) -> ScriptResult<Vec<serde_json::Value>> {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return Ok(vec![serde_json::json!({ "role": "user", "content": text.as_str() })]);
+    }
+    let wrong = |found: &str| {
+        raise(Error::argument("chat", "a string, or an array of #{ role: \"user\", content: \"…\" }", found))
+    };
+    let message = |value: &Dynamic| -> ScriptResult<serde_json::Value> {
+        let map = value.read_lock::<Map>().ok_or_else(|| wrong(&type_name(value)))?;
+        for key in ["role", "content"] {
+            if !map.contains_key(key) {
+                return Err(wrong(&format!("a message without `{key}`")));
+            }
+        }
+        drop(map);
+        serde_json::to_value(value).map_err(|e| wrong(&e.to_string()))
+    };
+    if value.is_map() {
+        return Ok(vec![message(value)?]);
+    }
+    match value.read_lock::<Array>() {
+        Some(array) if array.is_empty() => Err(wrong("an empty array")),
+        Some(array) => array.iter().map(message).collect(),
+        None => Err(wrong(&type_name(value))),
+    }
+}
+
+fn sampler(options: Map, function: &'static str) -> ScriptResult<Sampler> {
+    let mut o = Options::new(function, options);
+    let sampler = sampler_options(&mut o)?;
+    o.finish()?;
+    Sampler::new(sampler).map_err(raise)
+}
+
+/// The values of a row of logits: one dimension, or one row of two.
+fn row(tensor: &Tensor, function: &str) -> ScriptResult<Vec<f32>> {
+    match tensor.shape() {
+        [_] | [1, _] => guard(|| tensor.to_vec()),
+        shape => Err(raise(
+            Error::argument(function, "one row of logits, shape [vocabulary]", format!("shape {shape:?}"))
+                .with_help("take a row first: the last one is l[-1]"),
+        )),
+    }
+}
+
+fn sample(tensor: &Tensor, options: Map) -> ScriptResult<i64> {
+    let mut sampler = sampler(options, "sample")?;
+    let row = row(tensor, "sample")?;
+    guard(|| sampler.sample(&row, &[])).map(i64::from)
+}
+
+fn distribution(tensor: &Tensor, options: Map) -> ScriptResult<Array> {
+    let mut sampler = sampler(options, "distribution")?;
+    let row = row(tensor, "distribution")?;
+    let all = guard(|| sampler.probabilities(&row, &[]))?;
+    Ok(all
+        .into_iter()
+        .map(|(token, p)| {
+            let mut map = Map::new();
+            map.insert("token".into(), i64::from(token).into());
+            map.insert("p".into(), f64::from(p).into());
+            map.into()
+        })
+        .collect())
+}
+
+fn timings(g: &Generation) -> Map {
+    let t = &g.timings;
+    let mut map = Map::new();
+    map.insert("prompt_tokens".into(), (t.prompt_tokens as i64).into());
+    map.insert("cached_tokens".into(), (t.cached_tokens as i64).into());
+    map.insert("prompt".into(), t.prompt.as_secs_f64().into());
+    map.insert("prompt_per_second".into(), t.prompt_per_second().into());
+    map.insert("first_token".into(), t.first_token.as_secs_f64().into());
+    map.insert("generated_tokens".into(), (t.generated_tokens as i64).into());
+    map.insert("decode".into(), t.decode.as_secs_f64().into());
+    map.insert("decode_per_second".into(), t.decode_per_second().into());
+    map
+}
+
+fn logprobs(g: &mut GenerationHandle) -> ScriptResult<Array> {
+    let text = |token| guard(|| g.model.tokenizer().decode(&[token], false));
+    let entries = g.generation.logprobs.iter().map(|entry| -> ScriptResult {
+        let mut map = Map::new();
+        map.insert("token".into(), i64::from(entry.token).into());
+        map.insert("text".into(), text(entry.token)?.into());
+        map.insert("logprob".into(), f64::from(entry.logprob).into());
+        let top: Array = entry.top.iter().map(|c| tokens::candidate(&g.model, c)).collect::<ScriptResult<_>>()?;
+        map.insert("top".into(), top.into());
+        Ok(map.into())
+    });
+    entries.collect()
+}
+
+/// The text, unless it was streamed; then how it went, in one line.
+fn show(g: &GenerationHandle) -> Bundle {
+    let generation = &g.generation;
+    let t = &generation.timings;
+    let end = match &generation.finish {
+        FinishReason::EndOfText => "the model ended".to_owned(),
+        FinishReason::Stop(s) => format!("stopped at {s:?}"),
+        FinishReason::MaxTokens => "max_tokens".to_owned(),
+        FinishReason::Context => "the context is full".to_owned(),
+    };
+    let cached = if t.cached_tokens > 0 { format!(" ({} cached)", t.cached_tokens) } else { String::new() };
+    let line = format!(
+        "{} tokens, {end} · prompt {}{cached} · first token {:.0} ms · {:.0} tokens/s · seed {}",
+        t.generated_tokens,
+        t.prompt_tokens,
+        t.first_token.as_secs_f64() * 1e3,
+        t.decode_per_second(),
+        generation.seed,
+    );
+    let small = format!("<small style=\"opacity:.7\">{}</small>", escape_html(&line));
+    if g.streamed {
+        return Bundle::html(small, line);
+    }
+    let text = &generation.text;
+    Bundle::html(
+        format!("<pre style=\"white-space:pre-wrap\">{}</pre>{small}", escape_html(text)),
+        format!("{text}\n{line}"),
+    )
+}

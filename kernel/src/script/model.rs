@@ -1,0 +1,351 @@
+//! `load(…)` and what one does with a model.
+
+use super::error::{ScriptResult, guard, raise, raise_text};
+use super::generation::{GenerateCall, GenerationHandle, messages};
+use super::options::Options;
+use super::session::SessionHandle;
+use super::tensor::TensorList;
+use super::{Host, define, tokens};
+use crate::display::{Bundle, type_name};
+use minerva_engine::Error;
+use minerva_engine::model::{self, LoadOptions, Model};
+use minerva_engine::sample::Form;
+use minerva_engine::tensor::Tensor;
+use minerva_engine::tokenizer::ChatOptions;
+use rhai::{Array, Dynamic, Engine, Map};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A model in a script. Copies are the same model; `unload` takes it away from all of them.
+#[derive(Clone)]
+pub struct ModelHandle {
+    name: Arc<str>,
+    model: Arc<RwLock<Option<Model>>>,
+}
+
+impl ModelHandle {
+    fn new(name: &str, model: Model) -> Self {
+        Self { name: name.into(), model: Arc::new(RwLock::new(Some(model))) }
+    }
+
+    /// The model, or an error when it was unloaded.
+    pub fn get(&self) -> ScriptResult<Model> {
+        let model = self.model.read().unwrap_or_else(PoisonError::into_inner).clone();
+        model.ok_or_else(|| {
+            raise_text(
+                "ModelError",
+                format!("model {:?} was unloaded\nhelp: load({:?}) loads it again", self.name, self.name),
+            )
+        })
+    }
+
+    fn unload(&self) {
+        *self.model.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Registers `load`, `unload` and the methods of a model.
+pub fn register(engine: &mut Engine, host: &Host) {
+    engine.register_type_with_name::<ModelHandle>("Model");
+    host.shows::<ModelHandle>(engine, show);
+    loading(engine, host);
+    about(engine);
+    text(engine);
+    generating(engine, host);
+    numbers(engine, host);
+    weights(engine);
+}
+
+fn loading(engine: &mut Engine, host: &Host) {
+    let doc = "Loads a model: a .gguf or .safetensors file, a folder with config.json, a hub name in the local cache, or \"sample\".\n\n```\nlet m = load(\"sample\");\n```";
+    let h = host.clone();
+    define("load", &["path: string", "Model"], doc)
+        .register_into_engine(engine, move |name: &str| load(&h, name, Map::new()));
+    let doc = "Loads a model with options: backend, device, dtype, context, threads, gpu_layers, flash_attention, cache_type, memory_check.\n\n```\nlet m = load(\"sample\", #{ backend: \"candle\", context: 512 });\n```";
+    let h = host.clone();
+    define("load", &["path: string", "options: map", "Model"], doc)
+        .register_into_engine(engine, move |name: &str, options: Map| load(&h, name, options));
+    let doc = "Gives a model's memory back. Sessions of it live on until they go too.\n\n```\nunload(m);\n```";
+    define("unload", &["m: Model"], doc).register_into_engine(engine, |m: &mut ModelHandle| m.unload());
+    let doc = "Where the built-in sample model lies as a file: \"gguf\" or \"safetensors\".\n\n```\nopen(sample_path(\"gguf\"))\n```";
+    define("sample_path", &["form: string", "string"], doc).register_into_engine(engine, |form: &str| {
+        let form = match form {
+            "gguf" => Form::Gguf,
+            "safetensors" => Form::Hub,
+            other => {
+                return Err(raise(Error::argument("sample_path", "\"gguf\" or \"safetensors\"", format!("{other:?}"))));
+            }
+        };
+        guard(|| minerva_engine::sample::path(form)).map(|p| p.display().to_string())
+    });
+}
+
+fn about(engine: &mut Engine) {
+    let doc = "What was loaded: architecture, sizes, types, backend and why it was chosen, memory.";
+    define("info", &["m: Model", "map"], doc)
+        .register_into_engine(engine, |m: &mut ModelHandle| m.get().map(|m| info(&m)));
+    engine.register_get("name", |m: &mut ModelHandle| m.name.to_string());
+    engine.register_get("chat_template", |m: &mut ModelHandle| -> ScriptResult {
+        Ok(m.get()?.tokenizer().chat_template().map_or(Dynamic::UNIT, |t| t.to_owned().into()))
+    });
+}
+
+fn text(engine: &mut Engine) {
+    let doc = "The token ids a text becomes, beginning-of-sequence token included where the model wants one.\n\n```\nm.tokens(\"To be\")\n```";
+    define("tokens", &["m: Model", "text: string", "array"], doc).register_into_engine(
+        engine,
+        |m: &mut ModelHandle, text: &str| -> ScriptResult<Array> {
+            let model = m.get()?;
+            Ok(tokens::to_array(&guard(|| model.tokens(text))?))
+        },
+    );
+    let doc = "The text of one token id or of an array of them, special tokens written out.";
+    define("decode", &["m: Model", "ids: int or array", "string"], doc).register_into_engine(
+        engine,
+        |m: &mut ModelHandle, ids: Dynamic| -> ScriptResult<String> {
+            let (model, ids) = (m.get()?, tokens::ids(&ids)?);
+            guard(|| model.tokenizer().decode(&ids, false))
+        },
+    );
+    let doc = "The text a conversation becomes through the model's chat template, up to where the model answers.";
+    define("chat_text", &["m: Model", "messages: array", "string"], doc).register_into_engine(
+        engine,
+        |m: &mut ModelHandle, conversation: Dynamic| -> ScriptResult<String> {
+            let (model, conversation) = (m.get()?, messages(&conversation)?);
+            guard(|| model.chat_text(&conversation, &ChatOptions::default()))
+        },
+    );
+}
+
+fn generating(engine: &mut Engine, host: &Host) {
+    let doc = "Continues a prompt (text or token ids). The text streams where this session streams.\n\n```\nm.generate(\"ROMEO:\")\n```";
+    let h = host.clone();
+    define("generate", &["m: Model", "prompt: string or array", "Generation"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, prompt: Dynamic| generate(&h, m, &prompt, Map::new()));
+    let doc = "Continues a prompt with options: max_tokens, temperature, top_k, top_p, min_p, repeat_penalty, repeat_last_n, frequency_penalty, presence_penalty, seed, stop, logprobs, ignore_eos, stream.\n\n```\nm.generate(\"ROMEO:\", #{ max_tokens: 20, seed: 42 })\n```";
+    let h = host.clone();
+    define("generate", &["m: Model", "prompt: string or array", "options: map", "Generation"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, prompt: Dynamic, options: Map| {
+            generate(&h, m, &prompt, options)
+        });
+    let doc = "Answers a conversation through the model's chat template: a string, or an array of #{ role, content }.\n\n```\nm.chat([#{ role: \"user\", content: \"Hi\" }])\n```";
+    let h = host.clone();
+    define("chat", &["m: Model", "messages: string or array", "Generation"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, messages: Dynamic| chat(&h, m, &messages, Map::new()));
+    let doc = "Answers a conversation, with the options of generate and `template`: a chat template of your own.";
+    let h = host.clone();
+    define("chat", &["m: Model", "messages: string or array", "options: map", "Generation"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, messages: Dynamic, options: Map| {
+            chat(&h, m, &messages, options)
+        });
+    let doc = "A session: a sequence with its cache, to feed step by step, fork and truncate.\n\n```\nlet s = m.session();\ns.feed(\"To be\");\n```";
+    define("session", &["m: Model", "Session"], doc).register_into_engine(
+        engine,
+        |m: &mut ModelHandle| -> ScriptResult<SessionHandle> {
+            let model = m.get()?;
+            Ok(SessionHandle::new(guard(|| model.session())?))
+        },
+    );
+}
+
+fn numbers(engine: &mut Engine, host: &Host) {
+    let doc = "The logits of a text as a tensor [positions, vocabulary]: row i predicts token i + 1.\n\n```\nlet l = m.logits(\"To be\");\n```";
+    let h = host.clone();
+    define("logits", &["m: Model", "text: string or array", "Tensor"], doc).register_into_engine(
+        engine,
+        move |m: &mut ModelHandle, text: Dynamic| -> ScriptResult<Tensor> {
+            let model = m.get()?;
+            let ids = tokens::prompt(&model, &text)?;
+            guard(|| {
+                let logits = model.logits(&ids, &h.control())?;
+                let shape = [logits.rows(), logits.vocab()];
+                Tensor::from_vec(logits.into_data(), &shape)
+            })
+        },
+    );
+    let doc = "The likeliest next tokens, as a table.\n\n```\nm.next(\"To be, or not to\", 5)\n```";
+    let h = host.clone();
+    define("next", &["m: Model", "text: string or array", "array"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| next(&h, m, &text, 10));
+    let h = host.clone();
+    define("next", &["m: Model", "text: string or array", "n: int", "array"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic, n: i64| next(&h, m, &text, n));
+    let doc = "How likely the model finds a text: tokens, the log-probability of each after the first, their sum, perplexity.\n\n```\nm.score(\"To be, or not to be\").perplexity\n```";
+    let h = host.clone();
+    define("score", &["m: Model", "text: string or array", "map"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| score(&h, m, &text));
+}
+
+fn weights(engine: &mut Engine) {
+    let doc = "The model's tensors, without reading their values.";
+    let list = |m: &ModelHandle, glob: &str| -> ScriptResult<TensorList> {
+        let file = m.get()?.file();
+        guard(|| Tensor::matching(&file, glob).map(TensorList))
+    };
+    define("tensors", &["m: Model", "TensorList"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle| list(m, "*"));
+    let doc = "The model's tensors whose names match a pattern, without reading their values.\n\n```\nm.tensors(\"*attn_q*\")\n```";
+    define("tensors", &["m: Model", "pattern: string", "TensorList"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, glob: &str| list(m, glob));
+    let doc = "One of the model's weights by its name in the file.\n\n```\nm.tensor(\"blk.0.attn_q.weight\")\n```";
+    define("tensor", &["m: Model", "name: string", "Tensor"], doc).register_into_engine(
+        engine,
+        |m: &mut ModelHandle, name: &str| -> ScriptResult<Tensor> {
+            let file = m.get()?.file();
+            guard(|| Tensor::from_file_named(file, name))
+        },
+    );
+}
+
+fn load(host: &Host, name: &str, options: Map) -> ScriptResult<ModelHandle> {
+    let options = load_options(options)?;
+    let model = guard(|| model::load(name, &options, &host.control()))?;
+    Ok(ModelHandle::new(name, model))
+}
+
+fn load_options(map: Map) -> ScriptResult<LoadOptions> {
+    let mut o = Options::new("load", map);
+    let mut options = LoadOptions::default();
+    if let Some(backend) = o.choice("backend", &["auto", "llama_cpp", "candle", "fallback"])? {
+        options.backend = backend.parse().map_err(raise)?;
+    }
+    if let Some(device) = o.take::<String>("device", &[])? {
+        options.device = device.parse().map_err(raise)?;
+    }
+    if let Some(dtype) = o.take::<String>("dtype", &["torch_dtype"])? {
+        options.dtype = dtype.parse().map_err(raise)?;
+    }
+    options.context = o.take::<usize>("context", &["n_ctx"])?.map(positive("context")).transpose()?;
+    options.threads = o.take::<usize>("threads", &["n_threads"])?.map(positive("threads")).transpose()?;
+    options.gpu_layers = o.take("gpu_layers", &["n_gpu_layers"])?;
+    options.flash_attention = o.take("flash_attention", &[])?;
+    options.memory_check = o.take("memory_check", &[])?.unwrap_or(true);
+    o.finish()?;
+    Ok(options)
+}
+
+fn positive(what: &'static str) -> impl Fn(usize) -> ScriptResult<usize> {
+    move |n| match n {
+        0 => Err(raise(Error::argument(format!("load: option {what}"), "at least 1", "0"))),
+        n => Ok(n),
+    }
+}
+
+fn generate(host: &Host, m: &ModelHandle, prompt: &Dynamic, options: Map) -> ScriptResult<GenerationHandle> {
+    let model = m.get()?;
+    let call = GenerateCall::new("generate", options)?;
+    let ids = tokens::prompt(&model, prompt)?;
+    let (control, streamed) = call.control(host);
+    let result = guard(|| model.generate_tokens(&ids, &call.options, &control))?;
+    Ok(GenerationHandle::new(model, result, streamed))
+}
+
+fn chat(host: &Host, m: &ModelHandle, conversation: &Dynamic, mut options: Map) -> ScriptResult<GenerationHandle> {
+    let model = m.get()?;
+    let mut chat = ChatOptions::default();
+    for (name, value) in [("template", options.remove("template")), ("variables", options.remove("variables"))] {
+        match value {
+            None => {}
+            Some(value) if name == "template" && value.is_string() => chat.template = value.into_string().ok(),
+            Some(value) if name == "variables" && value.is_map() => {
+                let json = serde_json::to_value(&value).map_err(|e| raise_text("ArgumentError", e.to_string()))?;
+                chat.variables = json.as_object().cloned().unwrap_or_default();
+            }
+            Some(value) => {
+                let expected = if name == "template" { "a string" } else { "a map" };
+                return Err(raise(Error::argument(format!("chat: option {name}"), expected, type_name(&value))));
+            }
+        }
+    }
+    let call = GenerateCall::new("chat", options)?;
+    let conversation = messages(conversation)?;
+    let (control, streamed) = call.control(host);
+    let result = guard(|| model.chat(&conversation, &chat, &call.options, &control))?;
+    Ok(GenerationHandle::new(model, result, streamed))
+}
+
+fn next(host: &Host, m: &ModelHandle, text: &Dynamic, n: i64) -> ScriptResult<Array> {
+    let model = m.get()?;
+    let n = usize::try_from(n)
+        .ok()
+        .filter(|n| *n > 0)
+        .ok_or_else(|| raise(Error::argument("next", "at least 1 token to show", n.to_string())))?;
+    let ids = tokens::prompt(&model, text)?;
+    let candidates = guard(|| model.next(&ids, n, &host.control()))?;
+    candidates.iter().map(|c| tokens::candidate(&model, c)).collect()
+}
+
+fn score(host: &Host, m: &ModelHandle, text: &Dynamic) -> ScriptResult<Map> {
+    let model = m.get()?;
+    let ids = tokens::prompt(&model, text)?;
+    let score = guard(|| model.score(&ids, &host.control()))?;
+    let logprobs: Array = score.logprobs.iter().map(|l| Dynamic::from(f64::from(*l))).collect();
+    let mut map = Map::new();
+    map.insert("tokens".into(), tokens::to_array(&score.tokens).into());
+    map.insert("logprobs".into(), logprobs.into());
+    map.insert("total".into(), score.total().into());
+    map.insert("perplexity".into(), score.perplexity().into());
+    Ok(map)
+}
+
+fn info(m: &Model) -> Map {
+    let i = m.info();
+    let mut map = Map::new();
+    let mut put = |name: &str, value: Dynamic| map.insert(name.into(), value);
+    put("name", i.name.clone().into());
+    put("path", m.file().path().display().to_string().into());
+    put("format", m.file().format().into());
+    put("architecture", i.architecture.clone().into());
+    put("parameters", int(i.parameters));
+    put("dtype", i.dtype.clone().into());
+    put("layers", int(i.layers as u64));
+    put("hidden_size", int(i.hidden_size as u64));
+    put("heads", int(i.heads as u64));
+    put("kv_heads", int(i.kv_heads as u64));
+    put("vocab_size", int(i.vocab_size as u64));
+    put("context", int(i.context as u64));
+    put("context_trained", int(i.context_trained as u64));
+    put("backend", m.backend().kind().name().into());
+    put("why", m.why().to_owned().into());
+    put("device", i.device.clone().into());
+    put("threads", int(i.threads as u64));
+    put("bytes_mapped", int(i.bytes_mapped));
+    put("bytes_allocated", int(i.bytes_allocated));
+    put("kv_bytes_per_token", int(i.kv_bytes_per_token));
+    put("load_seconds", m.load_time().as_secs_f64().into());
+    map
+}
+
+fn int(n: u64) -> Dynamic {
+    i64::try_from(n).unwrap_or(i64::MAX).into()
+}
+
+fn show(m: &ModelHandle) -> Bundle {
+    let Ok(model) = m.get() else { return Bundle::text(format!("Model {:?} (unloaded)", m.name)) };
+    let i = model.info();
+    let size = |n: u64| minerva_engine::error::bytes(n);
+    Bundle::text(format!(
+        "Model {:?}: {} {}, {} parameters, {} layers, vocabulary {}, context {}; {} on {} with {} threads; {} mapped, {} allocated",
+        m.name,
+        i.architecture,
+        i.dtype,
+        count(i.parameters),
+        i.layers,
+        i.vocab_size,
+        i.context,
+        model.backend().kind(),
+        i.device,
+        i.threads,
+        size(i.bytes_mapped),
+        size(i.bytes_allocated),
+    ))
+}
+
+/// Parameters for a person: `135M`, `1.2B`.
+fn count(n: u64) -> String {
+    match n {
+        1_000_000_000.. => format!("{:.1}B", n as f64 / 1e9),
+        10_000_000.. => format!("{:.0}M", n as f64 / 1e6),
+        1_000_000.. => format!("{:.1}M", n as f64 / 1e6),
+        _ => format!("{:.0}k", n as f64 / 1e3),
+    }
+}

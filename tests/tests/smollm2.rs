@@ -1,0 +1,103 @@
+//! SmolLM2-135M on both backends, against Hugging Face transformers on the same weights.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use minerva_engine::Control;
+use minerva_engine::backend::{BackendKind, HAS_LLAMA_CPP};
+use minerva_engine::convert::requantize;
+use minerva_engine::format::DType;
+use minerva_engine::generate::{GenerateOptions, SamplerOptions};
+use minerva_engine::model::{BackendChoice, LoadOptions, Model, load};
+use minerva_tests::real_model;
+use minerva_tests::reference::{self, Case, STRIDE, nmse};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The real file in another type, made once and kept beside it.
+fn variant(source: &Path, dtype: DType) -> PathBuf {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = LOCK.lock().unwrap();
+    if dtype == DType::Q4_1 {
+        return source.to_owned();
+    }
+    let path = real_model::folder().join(format!("SmolLM2-135M-Instruct.{dtype}.gguf"));
+    if !path.exists() {
+        requantize(source, &path, dtype, &Control::default()).unwrap();
+    }
+    path
+}
+
+fn on(path: &Path, kind: BackendKind) -> Model {
+    let options = LoadOptions { backend: BackendChoice::Only(kind), ..LoadOptions::default() };
+    load(path.to_str().unwrap(), &options, &Control::default()).unwrap()
+}
+
+/// NMSE of the last row of logits against the reference.
+fn distance(model: &Model, case: &Case) -> f64 {
+    let logits = model.logits(&case.ids, &Control::default()).unwrap();
+    let row: Vec<f32> = logits.last().unwrap().iter().copied().step_by(STRIDE).collect();
+    nmse(&row, &case.logits)
+}
+
+fn greedy(model: &Model, case: &Case) -> Vec<u32> {
+    let options = GenerateOptions {
+        sampler: SamplerOptions::greedy(),
+        max_tokens: Some(case.greedy.len()),
+        ignore_eos: true,
+        ..GenerateOptions::default()
+    };
+    model.generate_tokens(&case.ids, &options, &Control::default()).unwrap().tokens
+}
+
+/// Dense weights: both backends agree with transformers, and so with each other.
+fn dense(dtype: DType, fixture: &str) {
+    let Some(source) = real_model::smollm2() else { return };
+    let path = variant(&source, dtype);
+    let cases = reference::smollm2(fixture);
+    let kinds: &[_] =
+        if HAS_LLAMA_CPP { &[BackendKind::Candle, BackendKind::LlamaCpp] } else { &[BackendKind::Candle] };
+    for kind in kinds {
+        let model = on(&path, *kind);
+        for (i, case) in cases.iter().enumerate() {
+            let error = distance(&model, case);
+            println!("{dtype} {kind} prompt {i}: NMSE {error:.1e}");
+            assert!(error <= 1e-4, "{dtype} {kind} prompt {i}: NMSE {error:e}");
+            assert_eq!(greedy(&model, case), case.greedy, "{dtype} {kind} prompt {i}");
+        }
+    }
+}
+
+/// Quantized weights: candle is no further from the truth on the same weights than llama.cpp is.
+fn quantized(dtype: DType, fixture: &str) {
+    let Some(source) = real_model::smollm2() else { return };
+    let path = variant(&source, dtype);
+    let cases = reference::smollm2(fixture);
+    let candle = on(&path, BackendKind::Candle);
+    let llama = HAS_LLAMA_CPP.then(|| on(&path, BackendKind::LlamaCpp));
+    for (i, case) in cases.iter().enumerate() {
+        let ours = distance(&candle, case);
+        let theirs = llama.as_ref().map_or(1.5e-2, |m| distance(m, case));
+        println!("{dtype} prompt {i}: NMSE candle {ours:.1e}, llama.cpp {theirs:.1e}");
+        assert!(ours <= theirs, "{dtype} prompt {i}: candle {ours:e}, llama.cpp {theirs:e}");
+    }
+}
+
+#[test]
+fn f32_equals_transformers() {
+    dense(DType::F32, "Q4_1"); // the dequantized weights of the Q4_1 file are what the F32 file holds
+}
+
+#[test]
+fn f16_equals_transformers() {
+    dense(DType::F16, "F16");
+}
+
+#[test]
+fn q8_0_is_no_further_than_llama_cpp() {
+    quantized(DType::Q8_0, "Q8_0");
+}
+
+#[test]
+fn q4_1_is_no_further_than_llama_cpp() {
+    quantized(DType::Q4_1, "Q4_1");
+}
