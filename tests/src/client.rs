@@ -276,8 +276,9 @@ impl Client {
                     break;
                 }
                 ("stream", Some((last, content))) if last == "stream" && content["name"] == message.content["name"] => {
-                    let text = content["text"].as_str().unwrap().to_owned() + message.content["text"].as_str().unwrap();
-                    content["text"] = text.into();
+                    // In place: a flood must not cost the square of its length.
+                    let Value::String(text) = &mut content["text"] else { panic!("a stream without text") };
+                    text.push_str(message.content["text"].as_str().unwrap());
                 }
                 (kind, _) => outputs.push((kind.to_owned(), message.content)),
             }

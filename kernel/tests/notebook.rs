@@ -1,0 +1,106 @@
+//! `minerva run FILE.ipynb`: the real program over real files.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn minerva(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_minerva")).current_dir(folder).args(args).output().unwrap()
+}
+
+fn code(source: &str) -> Value {
+    json!({ "cell_type": "code", "id": "c", "execution_count": null, "metadata": {}, "outputs": [], "source": source })
+}
+
+fn write(path: &Path, cells: &[Value]) {
+    let notebook = json!({ "cells": cells, "metadata": { "vendor": { "z": 1, "a": 2 } }, "nbformat": 4, "nbformat_minor": 5 });
+    std::fs::write(path, notebook.to_string()).unwrap();
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn text(output: &[u8]) -> String {
+    String::from_utf8(output.to_vec()).unwrap()
+}
+
+#[test]
+fn a_notebook_is_executed_in_place_and_unknown_fields_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ipynb");
+    let mut second = code("x + 1");
+    second["vendor_field"] = json!("kept");
+    write(&path, &[json!({ "cell_type": "markdown", "id": "m", "metadata": {}, "source": ["# T"] }), code("let x = 41; print(\"hi\");"), second, code("  ")]);
+    let ran = minerva(folder.path(), &["run", "a.ipynb"]);
+    assert!(ran.status.success(), "{}", text(&ran.stderr));
+    let notebook = read(&path);
+    assert_eq!(notebook["metadata"]["vendor"], json!({ "z": 1, "a": 2 }));
+    assert_eq!(notebook["metadata"]["kernelspec"]["name"], "minerva");
+    assert_eq!(notebook["metadata"]["language_info"]["file_extension"], ".rhai");
+    let cells = notebook["cells"].as_array().unwrap();
+    assert_eq!(cells[1]["outputs"], json!([{ "name": "stdout", "output_type": "stream", "text": ["hi\n"] }]));
+    assert_eq!(cells[1]["execution_count"], 1);
+    assert_eq!(cells[2]["outputs"][0]["data"]["text/plain"], json!(["42"]));
+    assert_eq!(cells[2]["vendor_field"], "kept");
+    assert_eq!(cells[3]["execution_count"], Value::Null, "an empty cell does not count");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn the_first_failing_cell_ends_it_and_what_ran_is_written_to_the_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, out) = (folder.path().join("a.ipynb"), folder.path().join("out.ipynb"));
+    let mut old = code("3");
+    old["outputs"] = json!([{ "name": "stdout", "output_type": "stream", "text": ["earlier\n"] }]);
+    write(&path, &[code("1"), code("let ok = 1;\nmissing_name + 1"), old]);
+    let before = std::fs::read(&path).unwrap();
+    let ran = minerva(folder.path(), &["run", "a.ipynb", "-o", "out.ipynb"]);
+    assert_eq!(ran.status.code(), Some(1));
+    let stderr = text(&ran.stderr);
+    assert!(stderr.contains("missing_name") && stderr.contains("In[2]"), "{stderr}");
+    assert!(!stderr.contains('\x1b'), "no colours where nobody watches: {stderr:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), before, "the input is as it was");
+    let notebook = read(&out);
+    assert_eq!(notebook["cells"][0]["outputs"][0]["data"]["text/plain"], json!(["1"]));
+    assert_eq!(notebook["cells"][1]["outputs"][0]["output_type"], "error");
+    assert_eq!(notebook["cells"][2]["outputs"][0]["text"], json!(["earlier\n"]), "what did not run is as it was");
+}
+
+#[test]
+fn tags_allow_an_error_and_skip_a_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ipynb");
+    let (mut raises, mut skipped) = (code("throw \"expected\""), code("throw \"never run\""));
+    raises["metadata"]["tags"] = json!(["raises-exception"]);
+    skipped["metadata"]["tags"] = json!(["skip-execution"]);
+    write(&path, &[raises, skipped, code("7")]);
+    assert!(minerva(folder.path(), &["run", "a.ipynb"]).status.success());
+    let notebook = read(&path);
+    assert_eq!(notebook["cells"][0]["outputs"][0]["output_type"], "error");
+    assert_eq!(notebook["cells"][1]["outputs"], json!([]));
+    assert_eq!(notebook["cells"][2]["execution_count"], 2);
+}
+
+#[test]
+fn what_cannot_be_run_is_said_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    file("python.ipynb", r#"{"nbformat": 4, "nbformat_minor": 5, "cells": [], "metadata": {"kernelspec": {"language": "python"}}}"#);
+    file("cut.ipynb", r#"{"nbformat": 4, "cells": [{"cell_type""#);
+    for (name, expected) in [("python.ipynb", "written in python"), ("cut.ipynb", "not a notebook"), ("none.ipynb", "none.ipynb")] {
+        let ran = minerva(folder.path(), &["run", name]);
+        assert_ne!(ran.status.code(), Some(0), "{name}");
+        assert!(text(&ran.stderr).contains(expected), "{name}: {}", text(&ran.stderr));
+    }
+    assert!(std::fs::read_to_string(folder.path().join("cut.ipynb")).unwrap().ends_with("\"cell_type\""));
+}
+
+#[test]
+fn print_shows_the_executed_notebook() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("a.ipynb"), &[code("print(\"hi\"); 42")]);
+    let ran = minerva(folder.path(), &["run", "--print", "a.ipynb"]);
+    assert_eq!(text(&ran.stdout), "\nIn [1]: print(\"hi\"); 42\nhi\nOut[1]: 42\n");
+}
