@@ -14,7 +14,8 @@ fn code(source: &str) -> Value {
 }
 
 fn write(path: &Path, cells: &[Value]) {
-    let notebook = json!({ "cells": cells, "metadata": { "vendor": { "z": 1, "a": 2 } }, "nbformat": 4, "nbformat_minor": 5 });
+    let notebook =
+        json!({ "cells": cells, "metadata": { "vendor": { "z": 1, "a": 2 } }, "nbformat": 4, "nbformat_minor": 5 });
     std::fs::write(path, notebook.to_string()).unwrap();
 }
 
@@ -32,7 +33,15 @@ fn a_notebook_is_executed_in_place_and_unknown_fields_are_kept() {
     let path = folder.path().join("a.ipynb");
     let mut second = code("x + 1");
     second["vendor_field"] = json!("kept");
-    write(&path, &[json!({ "cell_type": "markdown", "id": "m", "metadata": {}, "source": ["# T"] }), code("let x = 41; print(\"hi\");"), second, code("  ")]);
+    write(
+        &path,
+        &[
+            json!({ "cell_type": "markdown", "id": "m", "metadata": {}, "source": ["# T"] }),
+            code("let x = 41; print(\"hi\");"),
+            second,
+            code("  "),
+        ],
+    );
     let ran = minerva(folder.path(), &["run", "a.ipynb"]);
     assert!(ran.status.success(), "{}", text(&ran.stderr));
     let notebook = read(&path);
@@ -87,9 +96,14 @@ fn tags_allow_an_error_and_skip_a_cell() {
 fn what_cannot_be_run_is_said_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
-    file("python.ipynb", r#"{"nbformat": 4, "nbformat_minor": 5, "cells": [], "metadata": {"kernelspec": {"language": "python"}}}"#);
+    file(
+        "python.ipynb",
+        r#"{"nbformat": 4, "nbformat_minor": 5, "cells": [], "metadata": {"kernelspec": {"language": "python"}}}"#,
+    );
     file("cut.ipynb", r#"{"nbformat": 4, "cells": [{"cell_type""#);
-    for (name, expected) in [("python.ipynb", "written in python"), ("cut.ipynb", "not a notebook"), ("none.ipynb", "none.ipynb")] {
+    for (name, expected) in
+        [("python.ipynb", "written in python"), ("cut.ipynb", "not a notebook"), ("none.ipynb", "none.ipynb")]
+    {
         let ran = minerva(folder.path(), &["run", name]);
         assert_ne!(ran.status.code(), Some(0), "{name}");
         assert!(text(&ran.stderr).contains(expected), "{name}: {}", text(&ran.stderr));

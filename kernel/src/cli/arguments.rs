@@ -52,6 +52,7 @@ Examples:
   echo 'print(1 + 1)' | minerva run -         a script from a pipe
   minerva run report.ipynb                    executes the cells and writes their outputs into the file
   minerva run report.ipynb -o done.ipynb      leaves the file as it is
+  minerva run report.ipynb --print            and prints it as text, when it is done
 
 A notebook ends at its first cell that fails, with exit code 1; what was done so far is written.
 Text streams where a person watches; into a pipe go results alone.")]
@@ -91,6 +92,9 @@ pub struct Run {
     /// Where an executed notebook goes instead of over its file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Print the executed notebook as text
+    #[arg(long)]
+    pub print: bool,
     /// The script or notebook; - is standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,

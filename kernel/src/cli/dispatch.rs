@@ -61,8 +61,11 @@ fn run_file(run: Run) -> i32 {
     if run.file.extension().is_some_and(|e| e.eq_ignore_ascii_case("ipynb")) {
         return run_notebook(run);
     }
-    if run.output.is_some() {
-        complain(&format!("{}: -o is for notebooks (.ipynb); a script has no outputs to write", run.file.display()));
+    if run.output.is_some() || run.print {
+        complain(&format!(
+            "{}: -o and --print are for notebooks (.ipynb); a script prints as it runs",
+            run.file.display()
+        ));
         return USAGE;
     }
     script::file(&run.file, run.args).unwrap_or_else(|(problem, code)| {
@@ -78,10 +81,15 @@ fn run_notebook(run: Run) -> i32 {
     on_ctrl_c(interrupt.clone());
     let printer = Printer::new(interrupt.clone());
     let style = notebook::Style { colour: colour(Stream::Out) };
-    let watch = watched.then(|| Watch { events: printer.events(), style });
+    let watch = (watched && !run.print).then(|| Watch { printer: printer.clone(), style });
     let result = notebook::run(&mut session, &NotebookOptions { input: run.file, output: run.output, watch });
     printer.finish();
     match result {
+        Ok(notebook) if run.print => {
+            // A reader that has seen enough is no fault.
+            let _ = notebook::print(&notebook, &mut std::io::stdout().lock(), style);
+            0
+        }
         Ok(_) => 0,
         Err(problem) => {
             complain(&problem);

@@ -81,6 +81,11 @@ fn showing(engine: &mut Engine, host: &Host) {
     let h = host.clone();
     define("clear_output", &[], "Clears what this cell has shown so far.")
         .register_into_engine(engine, move || h.emit(SessionEvent::ClearOutput { wait: false }));
+    let h = host.clone();
+    let doc =
+        "Clears what this cell has shown so far; with `true`, when the next output comes, so that nothing flickers.";
+    define("clear_output", &["wait: bool"], doc)
+        .register_into_engine(engine, move |wait: bool| h.emit(SessionEvent::ClearOutput { wait }));
 }
 
 fn leaving(engine: &mut Engine) {

@@ -11,8 +11,10 @@ pub mod generation;
 mod host;
 pub mod model;
 pub mod options;
+mod progress;
 pub mod session;
 pub mod tensor;
+mod time;
 pub mod tokens;
 
 pub use host::{Events, Host};
@@ -25,6 +27,8 @@ pub fn register(engine: &mut rhai::Engine, host: &Host) {
     session::register(engine, host);
     tensor::register(engine, host);
     arrays::register(engine);
+    progress::register(engine, host);
+    time::register(engine, host);
 }
 
 /// Starts the registration of a function that people can look up: its name, its parameters as they read in a signature

@@ -4,6 +4,7 @@ use super::file::{Notebook, insert, joined};
 use super::outputs::Outputs;
 use super::text::{self, Style};
 use crate::session::{CellError, Execute, Session, SessionEvent};
+use crate::terminal::Printer;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +21,8 @@ pub struct NotebookOptions {
 
 /// A person watches.
 pub struct Watch {
-    /// Takes the events of running cells as they come: text, displays, progress.
-    pub events: Arc<dyn Fn(SessionEvent) + Send + Sync>,
+    /// Shows what running cells report, as it comes: text, displays, progress.
+    pub printer: Printer,
     /// With colour or without.
     pub style: Style,
 }
@@ -64,7 +65,7 @@ pub fn run(session: &mut Session, options: &NotebookOptions) -> Result<Notebook,
         executed.push((index, Some((number, count))));
         let sink = {
             let outputs = Arc::clone(&outputs);
-            let watching = options.watch.as_ref().map(|watch| Arc::clone(&watch.events));
+            let watching = options.watch.as_ref().map(|watch| watch.printer.events());
             Arc::new(move |event: SessionEvent| {
                 if let Some(watching) = &watching {
                     watching(event.clone());
@@ -73,6 +74,9 @@ pub fn run(session: &mut Session, options: &NotebookOptions) -> Result<Notebook,
             })
         };
         let outcome = session.execute(&Execute::cell(code, format!("In[{count}]")), sink);
+        if let Some(watch) = &options.watch {
+            watch.printer.finish();
+        }
         let mut outputs = lock(&outputs);
         match outcome.result {
             Ok(Some(bundle)) => {
