@@ -1,8 +1,9 @@
 //! A weight matrix as it is stored: plain numbers or blocks of quantized ones, read where they lie.
 
+use super::kernels;
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::format::{DType, TensorFile, dequantize};
+use crate::format::{DType, TensorFile};
 use candle_core::{D, Device, Tensor};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ impl Matrix {
         }
         let matrix = Self { bytes, dtype, rows, cols, row_bytes };
         // A type that cannot be computed is told at load, not in the middle of a prompt.
-        dequantize(dtype, matrix.stored(0..1)?, &mut vec![0.0; cols])?;
+        dtype.computable()?;
         Ok(matrix)
     }
 
@@ -115,7 +116,7 @@ impl Matrix {
         let group = (TASK / self.cols).max(1);
         out.par_chunks_mut(group * self.cols)
             .zip(bytes.par_chunks(group * self.row_bytes))
-            .try_for_each(|(out, bytes)| dequantize(self.dtype, bytes, out))?;
+            .try_for_each(|(out, bytes)| kernels::expand(self.dtype, bytes, out))?;
         Ok(out)
     }
 
@@ -127,7 +128,7 @@ impl Matrix {
         let mut out = vec![0.0; ids.len() * self.cols];
         for (id, out) in ids.iter().zip(out.chunks_mut(self.cols)) {
             let row = *id as usize;
-            dequantize(self.dtype, self.stored(row..row + 1)?, out)?;
+            kernels::expand(self.dtype, self.stored(row..row + 1)?, out)?;
         }
         Ok(Tensor::from_vec(out, shape, &Device::Cpu)?)
     }
@@ -168,9 +169,13 @@ impl Matrix {
             || vec![0.0; self.cols],
             |row, (out, bytes)| -> Result<()> {
                 for (out, bytes) in out.chunks_mut(count).zip(bytes.chunks(self.row_bytes)) {
-                    dequantize(self.dtype, bytes, row)?;
+                    if let ([out], 1) = (&mut *out, count) {
+                        *out = kernels::dot(self.dtype, bytes, x, row)?;
+                        continue;
+                    }
+                    kernels::expand(self.dtype, bytes, row)?;
                     for (out, x) in out.iter_mut().zip(x.chunks(self.cols)) {
-                        *out = dot(row, x);
+                        *out = kernels::dot_f32(row, x);
                     }
                 }
                 Ok(())
@@ -181,18 +186,4 @@ impl Matrix {
         }
         Ok((0..count).flat_map(|c| out.iter().skip(c).step_by(count).copied()).collect())
     }
-}
-
-/// The inner product, in as many independent sums as a wide processor keeps in flight.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 64;
-    let mut sums = [0f32; LANES];
-    let (a_parts, b_parts) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a_parts.remainder().iter().zip(b_parts.remainder()).map(|(x, y)| x * y).sum();
-    for (a, b) in a_parts.zip(b_parts) {
-        for ((sum, x), y) in sums.iter_mut().zip(a).zip(b) {
-            *sum = x.mul_add(*y, *sum);
-        }
-    }
-    sums.iter().sum::<f32>() + rest
 }

@@ -9,6 +9,7 @@ pub mod bindings;
 mod cache;
 mod config;
 mod file_source;
+mod kernels;
 mod matrix;
 mod model;
 mod norm;
