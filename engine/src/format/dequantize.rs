@@ -1,8 +1,8 @@
 //! Values of every computable storage type as `f32`.
 
 use crate::error::{Error, Result};
-use crate::format::DType;
 use crate::format::blocks::{dispatch, with_blocks};
+use crate::format::{DType, code_tables};
 use candle_core::quantized::GgmlType;
 use half::{bf16, f16};
 use rayon::prelude::*;
@@ -54,8 +54,10 @@ fn piece(dtype: DType, bytes: &[u8], out: &mut [f32]) {
         DType::F8_E5M2 => plain(bytes, out, |[b]| f16::from_bits(u16::from(b) << 8).to_f32()),
         DType::F8_E8M0 => plain(bytes, out, |[b]| e8m0(b)),
         quantized => {
-            // `computable` has refused every type that is not in the table.
-            dispatch!(quantized, blocks(bytes, out));
+            // `computable` has refused every type that is in neither place.
+            if !code_tables::decode(quantized, bytes, out) {
+                dispatch!(quantized, blocks(bytes, out));
+            }
         }
     }
 }

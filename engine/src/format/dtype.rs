@@ -132,22 +132,8 @@ impl DType {
     /// Files with other types can still be listed, and their raw bytes read.
     pub fn computable(self) -> Result<()> {
         let help = match self {
-            Self::IQ2_XXS
-            | Self::IQ2_XS
-            | Self::IQ2_S
-            | Self::IQ3_XXS
-            | Self::IQ3_S
-            | Self::IQ1_S
-            | Self::IQ1_M
-            | Self::IQ4_NL
-            | Self::IQ4_XS
-            | Self::TQ1_0
-            | Self::TQ2_0
-            | Self::MXFP4
-            | Self::NVFP4
-            | Self::Q1_0
-            | Self::Q2_0 => {
-                "run the model with backend \"llama_cpp\", or take a version quantized as Q4_K, Q5_K, Q6_K or Q8_0"
+            Self::IQ2_XXS | Self::IQ2_XS | Self::IQ2_S | Self::IQ3_XXS | Self::IQ3_S | Self::IQ1_S | Self::IQ1_M => {
+                "run the model with backend \"llama_cpp\", or take a version quantized as IQ4, Q4_K, Q5_K, Q6_K or Q8_0"
             }
             Self::F4 | Self::F6_E2M3 | Self::F6_E3M2 | Self::F8_E4M3FNUZ | Self::F8_E5M2FNUZ => {
                 "take a version of the model in BF16, F16, F32 or F8_E4M3"

@@ -2,6 +2,7 @@
 
 pub(crate) mod atomic;
 mod blocks;
+mod code_tables;
 mod dequantize;
 mod detect;
 mod dtype;
