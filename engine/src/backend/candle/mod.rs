@@ -10,4 +10,6 @@ pub use memory::memory_needs;
 pub use options::CandleOptions;
 
 #[cfg(test)]
+mod gguf_tests;
+#[cfg(test)]
 mod tests;

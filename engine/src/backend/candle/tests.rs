@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const MODELS: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+pub(super) const MODELS: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
 
-fn folder(name: &str) -> PathBuf {
+pub(super) fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/reference-models").join(name)
 }
 
@@ -29,7 +29,7 @@ fn model(name: &str) -> Arc<dyn Backend> {
     load_hub(&open(name), &CandleOptions::default())
 }
 
-fn read(file: &dyn TensorFile, name: &str) -> Vec<f32> {
+pub(super) fn read(file: &dyn TensorFile, name: &str) -> Vec<f32> {
     let index = file.index_of(name).unwrap();
     let info = &file.tensors()[index];
     let mut values = vec![0.0; info.elements()];
@@ -37,24 +37,24 @@ fn read(file: &dyn TensorFile, name: &str) -> Vec<f32> {
     values
 }
 
-struct Reference {
-    ids: Vec<u32>,
-    logits: Vec<f32>,
+pub(super) struct Reference {
+    pub(super) ids: Vec<u32>,
+    pub(super) logits: Vec<f32>,
     greedy: Vec<u32>,
 }
 
-fn reference(name: &str) -> Reference {
+pub(super) fn reference(name: &str) -> Reference {
     let file = crate::format::open(folder(name).join("reference.safetensors")).unwrap();
     let ids = |name| read(&*file, name).iter().map(|v| *v as u32).collect();
     Reference { ids: ids("input_ids"), logits: read(&*file, "logits"), greedy: ids("greedy") }
 }
 
-fn distance(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
-fn feed(sequence: &mut dyn Sequence, tokens: &[u32], rows: Rows) -> Vec<f32> {
+pub(super) fn feed(sequence: &mut dyn Sequence, tokens: &[u32], rows: Rows) -> Vec<f32> {
     sequence.feed(tokens, rows, &Control::default()).unwrap().into_data()
 }
 
