@@ -24,7 +24,7 @@ install:
 	@"$(MINERVA)" install
 
 quickstart:
-	@"$(MINERVA)" run notebooks/quickstart.ipynb -o "$${TMPDIR:-/tmp}/minerva-quickstart.ipynb"
+	@"$(MINERVA)" run notebooks/quickstart.ipynb --print -o "$${TMPDIR:-/tmp}/minerva-quickstart.ipynb"
 	@echo
 	@echo "Ready. Try:  minerva repl      or open notebooks/quickstart.ipynb in Jupyter with the kernel \"Minerva\"."
 

@@ -9,6 +9,9 @@ const MOST_ROWS: usize = 60;
 /// Rows shown before and after the gap of a long table.
 const EDGE_ROWS: usize = 20;
 
+/// Columns that stand first, in this order; the others follow by name.
+const FIRST: [&str; 8] = ["rank", "name", "tensor", "backend", "token", "text", "p", "logprob"];
+
 /// Columns of cells, each row as long as the header.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
@@ -66,6 +69,9 @@ impl Table {
                 }
             }
         }
+        // The language's maps keep no order of their own: what a row is about comes before what is said of it.
+        let place = |name: &String| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len());
+        header.sort_by_key(place);
         Self::from_rows(&array, header, render)
     }
 
@@ -175,12 +181,18 @@ impl Table {
 
 fn cell(value: &Dynamic, render: &Render<'_>) -> Cell {
     if let Some(s) = value.read_lock::<rhai::ImmutableString>() {
-        return Cell::text(s.as_str());
+        return Cell::text(quoted_where_needed(&s));
     }
     if let Some(f) = value.read_lock::<f64>() {
         return Cell::number(rounded(*f));
     }
     Cell { text: render(value), number: value.is_int() }
+}
+
+/// A string as it is, or in quotes where blanks at its ends or characters that do not show would go unseen.
+fn quoted_where_needed(s: &str) -> String {
+    let unseen = s.trim() != s || s.is_empty() || s.chars().any(|c| c.is_control() && c != '\n');
+    if unseen { format!("{s:?}") } else { s.to_owned() }
 }
 
 /// A number for a table: six significant digits are enough to compare rows by eye.
