@@ -6,6 +6,7 @@
 mod attacks;
 mod contract;
 mod interrupt;
+mod reference;
 mod tiny;
 
 use minerva_engine::backend::Backend;
