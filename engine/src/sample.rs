@@ -94,8 +94,10 @@ mod tests {
     use crate::backend::candle::{CandleOptions, ConfigSource, load};
     use crate::backend::{Backend, Rows};
     use crate::control::Control;
+    use crate::format::TensorFile;
     use crate::format::gguf::GgufFile;
     use crate::format::hub::HubFolder;
+    use crate::tokenizer::{Encode, Tokenizer};
     use std::sync::Arc;
 
     fn gguf(cache: &Path) -> Arc<dyn Backend> {
@@ -138,6 +140,45 @@ mod tests {
         assert!(error / power < 1e-10, "normalized mean squared error {}", error / power);
         let loss = loss(&a, &tokens);
         assert!(loss < 4.0, "{loss} nats per token where chance is {}", 1024f64.ln());
+    }
+
+    #[test]
+    fn both_forms_tokenize_alike_and_hold_the_same_chat_template() {
+        let cache = tempfile::tempdir().unwrap();
+        let hub = HubFolder::open(path_in(cache.path(), Form::Hub).unwrap()).unwrap();
+        let config = hub.tokenizer_config.as_ref();
+        let hub = Tokenizer::from_file(hub.tokenizer_json.as_ref().unwrap(), config).unwrap();
+        let path = path_in(cache.path(), Form::Gguf).unwrap();
+        let gguf = Tokenizer::from_gguf(GgufFile::open(&path).unwrap().metadata(), &path).unwrap();
+        let texts = ["ROMEO:\nWherefore art thou?", "it's  a 12 tea-spoon…\t\n\n  Ünïcode 🎭 x", "", "<|endoftext|>!"];
+        for text in texts {
+            for (add_special, parse_special) in [(true, true), (false, false), (true, false)] {
+                let options = Encode { add_special, parse_special };
+                let (a, b) = (hub.encode(text, options).unwrap(), gguf.encode(text, options).unwrap());
+                assert_eq!(a, b, "{text:?} {options:?}");
+                assert_eq!(hub.decode(&a, true).unwrap(), gguf.decode(&b, true).unwrap());
+            }
+        }
+        assert_eq!((hub.bos(), hub.add_bos()), (gguf.bos(), gguf.add_bos()));
+        assert!(gguf.add_bos() && gguf.is_end_of_generation(0) && hub.is_end_of_generation(0));
+        assert!(gguf.chat_template().is_some_and(|t| hub.chat_template() == Some(t)));
+    }
+
+    #[cfg(feature = "llama-cpp")]
+    #[test]
+    fn llama_cpp_computes_the_same() {
+        use crate::backend::llama_cpp;
+        let cache = tempfile::tempdir().unwrap();
+        let file = GgufFile::open(path_in(cache.path(), Form::Gguf).unwrap()).unwrap();
+        let theirs = llama_cpp::load(&file, &llama_cpp::LlamaOptions::default(), &Control::default()).unwrap();
+        let tokens: Vec<u32> = (0..200).map(|i| i * 37 % 1024).collect();
+        let feed = |backend: Arc<dyn Backend>| {
+            backend.sequence().unwrap().feed(&tokens, Rows::All, &Control::default()).unwrap().into_data()
+        };
+        let (ours, theirs) = (feed(hub(cache.path())), feed(theirs));
+        let power: f64 = ours.iter().map(|v| f64::from(*v).powi(2)).sum();
+        let error: f64 = ours.iter().zip(&theirs).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+        assert!(error / power < 1e-4, "normalized mean squared error {}", error / power);
     }
 
     #[test]
