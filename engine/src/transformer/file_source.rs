@@ -54,8 +54,7 @@ pub struct FileSource<'a> {
 impl<'a> FileSource<'a> {
     /// Checks that `file` holds exactly the tensors of `spec`, in the right shapes, and makes it ready to be read.
     ///
-    /// `dtype` asks for matrices stored otherwise than in the file; on a device other than the CPU they are f32 unless
-    /// it says F16 or BF16.
+    /// `dtype` asks for matrices stored otherwise than in the file; on a device other than the CPU they are f32.
     pub fn new(
         file: Arc<dyn TensorFile>,
         spec: &Spec,

@@ -24,7 +24,7 @@ pub use config::Config;
 pub use file_source::{FileSource, Footprint};
 pub use matrix::Matrix;
 pub use model::Transformer;
-pub use rope::{RopeTable, frequencies};
+pub use rope::{RopeTable, Rotary, frequencies};
 pub use spec::{Rope, RopeScaling, RopeStyle, Spec};
 pub use variables::Variables;
 pub use weights::{BlockWeights, Linear, Source, Weight, Weights};

@@ -3,19 +3,19 @@
 use super::attention::{attend, mask};
 use super::cache::Cache;
 use super::norm::rms_norm;
-use super::rope::RopeTable;
+use super::rope::{RopeTable, Rotary};
 use super::spec::Spec;
 use super::weights::{BlockWeights, Weights};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor};
 
-/// A decoder: a spec, weights that fit it, and the tables computed from both.
+/// A decoder: a spec and weights that fit it.
 #[derive(Debug)]
 pub struct Transformer {
     spec: Spec,
     weights: Weights,
-    rope: RopeTable,
+    rope: Rotary,
     context: usize,
     device: Device,
     dropout: f32,
@@ -28,7 +28,7 @@ impl Transformer {
         if context == 0 {
             return Err(Error::argument("context", "at least 1 token", "0"));
         }
-        let rope = RopeTable::new(&spec.rope, context, device)?;
+        let rope = Rotary::new(&spec.rope);
         Ok(Self { spec, weights, rope, context, device: device.clone(), dropout: 0.0 })
     }
 
@@ -78,7 +78,7 @@ impl Transformer {
         if start + len > self.context {
             return Err(Error::ContextOverflow { tokens: start + len, context: self.context });
         }
-        let rope = self.rope.at(start, len)?;
+        let rope = self.rope.table(start, len, &self.device)?;
         let mut masks = Masks { start, len, device: &self.device, made: Vec::new() };
         let mut x = self.drop(self.weights.embed.rows(tokens)?)?;
         for (i, block) in self.weights.blocks.iter().enumerate() {

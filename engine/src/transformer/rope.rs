@@ -4,7 +4,14 @@ use super::spec::{Rope, RopeScaling, RopeStyle};
 use crate::error::Result;
 use candle_core::{D, Device, Tensor};
 
-/// The angles' cosines and sines for every position, `[positions, dims/2]` f32 each.
+/// The rotary embedding of one model.
+#[derive(Debug, Clone)]
+pub struct Rotary {
+    frequencies: Vec<f32>,
+    style: RopeStyle,
+}
+
+/// Cosines and sines for some positions in a row, `[positions, dims/2]` f32 each.
 #[derive(Debug, Clone)]
 pub struct RopeTable {
     cos: Tensor,
@@ -45,26 +52,24 @@ fn llama3(f: f32, factor: f32, low: f32, high: f32, original: f32) -> f32 {
     }
 }
 
-impl RopeTable {
-    /// The table for positions `0..positions`.
-    pub fn new(rope: &Rope, positions: usize, device: &Device) -> Result<Self> {
-        let frequencies = frequencies(rope);
-        let angles = (0..positions).flat_map(|p| frequencies.iter().map(move |f| p as f32 * f));
+impl Rotary {
+    /// Computes the frequencies.
+    pub fn new(rope: &Rope) -> Self {
+        Self { frequencies: frequencies(rope), style: rope.style }
+    }
+
+    /// The table for positions `start..start + len`. It is made for each pass: a few thousand cosines are nothing beside
+    /// the pass, and a table for a whole context can be large.
+    pub fn table(&self, start: usize, len: usize, device: &Device) -> Result<RopeTable> {
+        let angles = (start..start + len).flat_map(|p| self.frequencies.iter().map(move |f| p as f32 * f));
         let (cos, sin): (Vec<f32>, Vec<f32>) = angles.map(|a| (a.cos(), a.sin())).unzip();
-        let shape = (positions, rope.dims / 2);
-        Ok(Self {
-            cos: Tensor::from_vec(cos, shape, device)?,
-            sin: Tensor::from_vec(sin, shape, device)?,
-            dims: rope.dims,
-            style: rope.style,
-        })
+        let shape = (len, self.frequencies.len());
+        let (cos, sin) = (Tensor::from_vec(cos, shape, device)?, Tensor::from_vec(sin, shape, device)?);
+        Ok(RopeTable { cos, sin, dims: 2 * self.frequencies.len(), style: self.style })
     }
+}
 
-    /// Rows for positions `start..start + len`.
-    pub fn at(&self, start: usize, len: usize) -> Result<RopeTable> {
-        Ok(Self { cos: self.cos.narrow(0, start, len)?, sin: self.sin.narrow(0, start, len)?, ..self.clone() })
-    }
-
+impl RopeTable {
     /// Turns `x`, `[batch, heads, tokens, head_dim]`; the table holds one row per token. Differentiable when `x` is
     /// tracked (candle's fused kernels have no backward).
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {

@@ -198,6 +198,8 @@ impl Spec {
 
     /// Bytes one token takes in an f32 KV cache.
     pub fn kv_bytes_per_token(&self) -> u64 {
-        (2 * self.layers * self.kv_size() * std::mem::size_of::<f32>()) as u64
+        // Asked before anything is allocated, so it must not overflow on a header that lies.
+        let sizes = [2, self.layers, self.kv_size(), size_of::<f32>()];
+        sizes.into_iter().fold(1, |product: u64, size| product.saturating_mul(size as u64))
     }
 }
