@@ -1,5 +1,6 @@
 //! Tensors that come from nowhere: constants, ranges, noise, nested lists.
 
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::DType;
 use crate::tensor::{Tensor, memory};
@@ -99,7 +100,7 @@ impl Tensor {
     }
 
     /// `self` where `mask` is not zero, `other` elsewhere; all three broadcast.
-    pub fn where_else(&self, mask: &Self, other: &Self) -> Result<Self> {
+    pub fn where_else(&self, mask: &Self, other: &Self, control: &Control) -> Result<Self> {
         let shape = crate::tensor::shape::broadcast("where", self.shape(), other.shape())?;
         let shape = crate::tensor::shape::broadcast("where", mask.shape(), &shape)?;
         memory::room_for("where", memory::elements("where", &shape)?, 16)?;
@@ -108,7 +109,7 @@ impl Tensor {
         let (a, b) = (self.broadcast_to(&shape)?.values()?, other.broadcast_to(&shape)?.values()?);
         let m = mask.broadcast_to(&shape)?.values()?;
         let n = memory::elements("where", &shape)?;
-        crate::tensor::elementwise::build::<f64>(dtype, &shape, n, |part, start| {
+        crate::tensor::elementwise::build::<f64>(dtype, &shape, n, control, |part, start| {
             let (mut no, mut pick) = (vec![0f64; part.len()], vec![0f64; part.len()]);
             a.read(start, part)?;
             b.read(start, &mut no)?;

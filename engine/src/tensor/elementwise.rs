@@ -218,7 +218,7 @@ pub(crate) fn promote_joined(a: DType, b: DType) -> DType {
 
 impl Tensor {
     /// `self op other`, broadcasting. Comparisons give BOOL, division of integers F32, everything else the promoted type.
-    pub fn binary(&self, op: Binary, other: &Self) -> Result<Self> {
+    pub fn binary(&self, op: Binary, other: &Self, control: &Control) -> Result<Self> {
         let shape = shape::broadcast(op.symbol(), self.shape(), other.shape())?;
         let joined = promote(self.dtype(), other.dtype());
         // A negative power of an integer is a fraction.
@@ -229,23 +229,23 @@ impl Tensor {
         let (a, b) = (self.spread(&shape)?, other.spread(&shape)?);
         let out = if op.compares() { DType::BOOL } else { dtype };
         if dtype == DType::I64 {
-            build::<i64>(out, &shape, n, |part, start| zip(part, start, &a, &b, op.integer()))
+            build::<i64>(out, &shape, n, control, |part, start| zip(part, start, &a, &b, op.integer()))
         } else {
-            build::<f64>(out, &shape, n, |part, start| zip(part, start, &a, &b, op.real()))
+            build::<f64>(out, &shape, n, control, |part, start| zip(part, start, &a, &b, op.real()))
         }
     }
 
     /// `self op number`, the type of the tensor winning: an F16 tensor times 0.5 is F16. An integer tensor with a fraction gives F32.
-    pub fn binary_scalar(&self, op: Binary, number: f64) -> Result<Self> {
-        self.with_scalar(op, number, false)
+    pub fn binary_scalar(&self, op: Binary, number: f64, control: &Control) -> Result<Self> {
+        self.with_scalar(op, number, false, control)
     }
 
     /// `number op self`.
-    pub fn scalar_binary(&self, op: Binary, number: f64) -> Result<Self> {
-        self.with_scalar(op, number, true)
+    pub fn scalar_binary(&self, op: Binary, number: f64, control: &Control) -> Result<Self> {
+        self.with_scalar(op, number, true, control)
     }
 
-    fn with_scalar(&self, op: Binary, number: f64, flipped: bool) -> Result<Self> {
+    fn with_scalar(&self, op: Binary, number: f64, flipped: bool, control: &Control) -> Result<Self> {
         let own = arithmetic_type(self.dtype());
         let whole = number.fract() == 0.0 && number.abs() < 2f64.powi(62);
         let fraction = op == Binary::Div || (op == Binary::Pow && (flipped || number < 0.0)) || !whole;
@@ -263,14 +263,14 @@ impl Tensor {
         let out = if op.compares() { DType::BOOL } else { dtype };
         if dtype == DType::I64 {
             let (f, s) = (op.integer(), number as i64);
-            build::<i64>(out, self.shape(), n, |part, start| {
+            build::<i64>(out, self.shape(), n, control, |part, start| {
                 a.read(start, part)?;
                 part.iter_mut().for_each(|v| *v = if flipped { f(s, *v) } else { f(*v, s) });
                 Ok(())
             })
         } else {
             let f = op.real();
-            build::<f64>(out, self.shape(), n, |part, start| {
+            build::<f64>(out, self.shape(), n, control, |part, start| {
                 a.read(start, part)?;
                 part.iter_mut().for_each(|v| *v = if flipped { f(number, *v) } else { f(*v, number) });
                 Ok(())
@@ -279,14 +279,14 @@ impl Tensor {
     }
 
     /// The operation on every value.
-    pub fn unary(&self, op: Unary) -> Result<Self> {
+    pub fn unary(&self, op: Unary, control: &Control) -> Result<Self> {
         if matches!(op, Unary::IsNan | Unary::IsFinite) {
-            return self.map_to(DType::BOOL, op.real());
+            return self.map_to(DType::BOOL, op.real(), control);
         }
         let own = arithmetic_type(self.dtype());
         if own == DType::I64 && op.keeps_integers() {
             let values = self.values()?;
-            return build::<i64>(own, self.shape(), self.elements(), |part, start| {
+            return build::<i64>(own, self.shape(), self.elements(), control, |part, start| {
                 values.read(start, part)?;
                 part.iter_mut().for_each(|v| {
                     *v = match op {
@@ -300,22 +300,23 @@ impl Tensor {
                 Ok(())
             });
         }
-        self.map_to(if own == DType::I64 { DType::F32 } else { own }, op.real())
+        self.map_to(if own == DType::I64 { DType::F32 } else { own }, op.real(), control)
     }
 
     /// Values below `low` raised to it and above `high` lowered to it; NaN stays.
-    pub fn clamp(&self, low: f64, high: f64) -> Result<Self> {
-        self.map_to(arithmetic_type(self.dtype()), move |x| {
+    pub fn clamp(&self, low: f64, high: f64, control: &Control) -> Result<Self> {
+        let cut = move |x| {
             let x = if x < low { low } else { x };
             if x > high { high } else { x }
-        })
+        };
+        self.map_to(arithmetic_type(self.dtype()), cut, control)
     }
 
     /// A function of every value, computed in double precision.
-    pub(crate) fn map_to(&self, dtype: DType, f: impl Fn(f64) -> f64 + Sync) -> Result<Self> {
+    fn map_to(&self, dtype: DType, f: impl Fn(f64) -> f64 + Sync, control: &Control) -> Result<Self> {
         memory::room_for("arithmetic", self.elements(), dtype.block_bytes())?;
         let values = self.values()?;
-        build::<f64>(dtype, self.shape(), self.elements(), |part, start| {
+        build::<f64>(dtype, self.shape(), self.elements(), control, |part, start| {
             values.read(start, part)?;
             part.iter_mut().for_each(|v| *v = f(*v));
             Ok(())
@@ -371,13 +372,13 @@ pub(crate) fn build<W: Working>(
     dtype: DType,
     shape: &[usize],
     n: usize,
+    control: &Control,
     compute: impl Fn(&mut [W], usize) -> Result<()> + Sync,
 ) -> Result<Tensor> {
-    let control = Control::default();
     macro_rules! into {
         ($t:ty, $convert:expr) => {{
             let mut out = vec![<$t>::default(); n];
-            fill(&control, "compute", &mut out, values::CHUNK, |part, start| {
+            fill(control, "compute", &mut out, values::CHUNK, |part, start| {
                 let mut work = vec![W::default(); part.len()];
                 compute(&mut work, start)?;
                 part.iter_mut().zip(work).for_each(|(o, v)| *o = $convert(v));

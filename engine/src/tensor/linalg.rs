@@ -69,7 +69,7 @@ impl Tensor {
     /// The products of every pair of values of two vectors: `[len(a), len(b)]`.
     pub fn outer(&self, other: &Self) -> Result<Self> {
         let (a, b) = (self.flatten()?.unsqueeze(-1)?, other.flatten()?.unsqueeze(0)?);
-        a.binary(crate::tensor::Binary::Mul, &b)
+        a.binary(crate::tensor::Binary::Mul, &b, &Control::default())
     }
 
     /// The diagonal of a matrix, or the matrix with this vector on its diagonal.
@@ -78,7 +78,7 @@ impl Tensor {
             [n] => {
                 let eye = Self::eye(n)?.cast(crate::tensor::elementwise::arithmetic_type(self.dtype()))?;
                 // A product would make NaN of infinity times zero.
-                self.where_else(&eye, &Self::zeros(&[1])?.cast(eye.dtype())?)
+                self.where_else(&eye, &Self::zeros(&[1])?.cast(eye.dtype())?, &Control::default())
             }
             [r, c] => {
                 let flat = self.flatten()?;
@@ -101,7 +101,7 @@ impl Tensor {
         let mask = (0..rows).flat_map(|r| (0..columns).map(move |c| keep(r, c))).collect();
         let mask = Self::from_bools(mask, &[rows, columns])?;
         let zero = Self::zeros(&[1])?.cast(if self.dtype() == DType::BOOL { DType::BOOL } else { DType::I64 })?;
-        self.where_else(&mask, &zero)
+        self.where_else(&mask, &zero, &Control::default())
     }
 }
 

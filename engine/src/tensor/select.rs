@@ -1,5 +1,6 @@
 //! Selecting by name, by position lists and by truth values.
 
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::{DType, TensorFile};
 use crate::tensor::elementwise::{arithmetic_type, build};
@@ -65,9 +66,9 @@ impl Tensor {
             Ok(())
         };
         if dtype != DType::I64 {
-            return build::<f64>(dtype, &shape, total, copy);
+            return build::<f64>(dtype, &shape, total, &Control::default(), copy);
         }
-        build::<i64>(dtype, &shape, total, |out, start| {
+        build::<i64>(dtype, &shape, total, &Control::default(), |out, start| {
             for (k, v) in out.iter_mut().enumerate() {
                 let (row, column) = ((start + k) / width, (start + k) % width);
                 values.read(row_at(row) * width + column, std::slice::from_mut(v))?;

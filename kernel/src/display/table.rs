@@ -186,7 +186,10 @@ fn cell(value: &Dynamic, render: &Render<'_>) -> Cell {
     if let Some(f) = value.read_lock::<f64>() {
         return Cell::number(rounded(*f));
     }
-    Cell { text: render(value), number: value.is_int() }
+    // Of a value that takes several lines, such as a tensor, the first is what fits a cell.
+    let text = render(value);
+    let text = text.lines().next().unwrap_or_default().to_owned();
+    Cell { text, number: value.is_int() }
 }
 
 /// A string as it is, or in quotes where blanks at its ends or characters that do not show would go unseen.

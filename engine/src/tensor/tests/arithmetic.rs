@@ -20,14 +20,14 @@ fn types_are_promoted() {
         (U8, BOOL, I64),
     ];
     for (a, b, expected) in table {
-        assert_eq!(t(a).binary(Binary::Add, &t(b)).unwrap().dtype(), expected, "{a} + {b}");
-        assert_eq!(t(b).binary(Binary::Add, &t(a)).unwrap().dtype(), expected, "{b} + {a}");
+        assert_eq!(t(a).binary(Binary::Add, &t(b), &Control::default()).unwrap().dtype(), expected, "{a} + {b}");
+        assert_eq!(t(b).binary(Binary::Add, &t(a), &Control::default()).unwrap().dtype(), expected, "{b} + {a}");
     }
-    assert_eq!(t(I64).binary(Binary::Div, &t(I64)).unwrap().dtype(), F32);
-    assert_eq!(t(F16).binary_scalar(Binary::Mul, 0.5).unwrap().dtype(), F16);
-    assert_eq!(t(I64).binary_scalar(Binary::Mul, 0.5).unwrap().dtype(), F32);
-    assert_eq!(t(I64).binary_scalar(Binary::Mul, 2.0).unwrap().dtype(), I64);
-    assert_eq!(t(F16).binary(Binary::Lt, &t(F32)).unwrap().dtype(), BOOL);
+    assert_eq!(t(I64).binary(Binary::Div, &t(I64), &Control::default()).unwrap().dtype(), F32);
+    assert_eq!(t(F16).binary_scalar(Binary::Mul, 0.5, &Control::default()).unwrap().dtype(), F16);
+    assert_eq!(t(I64).binary_scalar(Binary::Mul, 0.5, &Control::default()).unwrap().dtype(), F32);
+    assert_eq!(t(I64).binary_scalar(Binary::Mul, 2.0, &Control::default()).unwrap().dtype(), I64);
+    assert_eq!(t(F16).binary(Binary::Lt, &t(F32), &Control::default()).unwrap().dtype(), BOOL);
     assert_eq!(t(F16).mean(0).unwrap().dtype(), F32);
     assert_eq!(t(I64).sum(0).unwrap().dtype(), I64);
 }
@@ -35,56 +35,62 @@ fn types_are_promoted() {
 #[test]
 fn shapes_broadcast() {
     let (column, row) = (count(&[3, 1]), count(&[2]));
-    let sum = column.binary(Binary::Add, &row).unwrap();
+    let sum = column.binary(Binary::Add, &row, &Control::default()).unwrap();
     assert_eq!((sum.shape(), sum.to_vec().unwrap()), (&[3, 2][..], vec![0., 1., 1., 2., 2., 3.]));
-    let e = count(&[3, 2]).binary(Binary::Mul, &count(&[3])).unwrap_err().to_string();
+    let e = count(&[3, 2]).binary(Binary::Mul, &count(&[3]), &Control::default()).unwrap_err().to_string();
     assert_eq!(
         e,
         "*: expected shapes that broadcast (equal or 1, aligned at the last dimension), found [3, 2] and [3]"
     );
-    assert_eq!(count(&[0, 3]).binary(Binary::Add, &count(&[3])).unwrap().shape(), [0, 3]);
+    assert_eq!(count(&[0, 3]).binary(Binary::Add, &count(&[3]), &Control::default()).unwrap().shape(), [0, 3]);
     // A result that cannot fit is refused before it is allocated.
     let wide = Tensor::zeros(&[1, 1 << 24]).unwrap();
     let tall = wide.t().unwrap();
-    assert!(matches!(wide.binary(Binary::Add, &tall), Err(Error::Memory { .. })));
+    assert!(matches!(wide.binary(Binary::Add, &tall, &Control::default()), Err(Error::Memory { .. })));
 }
 
 #[test]
 fn numbers_work_from_both_sides() {
     let t = ints(&[1, 2, 4]);
-    assert_eq!(t.scalar_binary(Binary::Sub, 10.0).unwrap().to_vec_i64().unwrap(), [9, 8, 6]);
-    assert_eq!(t.scalar_binary(Binary::Div, 1.0).unwrap().to_vec().unwrap(), [1.0, 0.5, 0.25]);
-    assert_eq!(t.binary_scalar(Binary::Pow, 2.0).unwrap().to_vec_i64().unwrap(), [1, 4, 16]);
-    assert_eq!(t.scalar_binary(Binary::Pow, 2.0).unwrap().to_vec().unwrap(), [2., 4., 16.]);
+    assert_eq!(t.scalar_binary(Binary::Sub, 10.0, &Control::default()).unwrap().to_vec_i64().unwrap(), [9, 8, 6]);
+    assert_eq!(t.scalar_binary(Binary::Div, 1.0, &Control::default()).unwrap().to_vec().unwrap(), [1.0, 0.5, 0.25]);
+    assert_eq!(t.binary_scalar(Binary::Pow, 2.0, &Control::default()).unwrap().to_vec_i64().unwrap(), [1, 4, 16]);
+    assert_eq!(t.scalar_binary(Binary::Pow, 2.0, &Control::default()).unwrap().to_vec().unwrap(), [2., 4., 16.]);
     // numpy: np.array([-7, 7]) % 3, np.array([-7.5, 7.5]) % -2
-    assert_eq!(ints(&[-7, 7]).binary_scalar(Binary::Rem, 3.0).unwrap().to_vec_i64().unwrap(), [2, 1]);
+    assert_eq!(
+        ints(&[-7, 7]).binary_scalar(Binary::Rem, 3.0, &Control::default()).unwrap().to_vec_i64().unwrap(),
+        [2, 1]
+    );
     let f = Tensor::from_vec(vec![-7.5, 7.5], &[2]).unwrap();
-    assert_eq!(f.binary_scalar(Binary::Rem, -2.0).unwrap().to_vec().unwrap(), [-1.5, -0.5]);
-    assert_eq!(ints(&[5]).binary_scalar(Binary::Rem, 0.0).unwrap().to_vec_i64().unwrap(), [0]);
+    assert_eq!(f.binary_scalar(Binary::Rem, -2.0, &Control::default()).unwrap().to_vec().unwrap(), [-1.5, -0.5]);
+    assert_eq!(ints(&[5]).binary_scalar(Binary::Rem, 0.0, &Control::default()).unwrap().to_vec_i64().unwrap(), [0]);
     // As in NumPy, an F32 0.1 equals the number 0.1.
     let tenth = Tensor::full(&[1], 0.1).unwrap();
-    assert_eq!(tenth.binary_scalar(Binary::Eq, 0.1).unwrap().to_vec().unwrap(), [1.0]);
+    assert_eq!(tenth.binary_scalar(Binary::Eq, 0.1, &Control::default()).unwrap().to_vec().unwrap(), [1.0]);
     // 2^53 + 1 is not a double: integers stay integers.
     let big = ints(&[9_007_199_254_740_993]);
-    assert_eq!(big.binary_scalar(Binary::Add, 2.0).unwrap().item_i64().unwrap(), 9_007_199_254_740_995);
+    assert_eq!(
+        big.binary_scalar(Binary::Add, 2.0, &Control::default()).unwrap().item_i64().unwrap(),
+        9_007_199_254_740_995
+    );
 }
 
 #[test]
 fn comparisons_and_choices() {
     let t = Tensor::from_vec(vec![1., f32::NAN, 3.], &[3]).unwrap();
-    let two = |op| t.binary_scalar(op, 2.0).unwrap().to_vec().unwrap();
+    let two = |op| t.binary_scalar(op, 2.0, &Control::default()).unwrap().to_vec().unwrap();
     assert_eq!(two(Binary::Lt), [1., 0., 0.]);
     assert_eq!(two(Binary::Ne), [1., 1., 1.]);
     assert_eq!(two(Binary::Ge), [0., 0., 1.]);
-    let m = t.binary_scalar(Binary::Maximum, 2.0).unwrap().to_vec().unwrap();
+    let m = t.binary_scalar(Binary::Maximum, 2.0, &Control::default()).unwrap().to_vec().unwrap();
     assert!(m[0] == 2.0 && m[1].is_nan() && m[2] == 3.0);
-    let m = t.scalar_binary(Binary::Minimum, 2.0).unwrap().to_vec().unwrap();
+    let m = t.scalar_binary(Binary::Minimum, 2.0, &Control::default()).unwrap().to_vec().unwrap();
     assert!(m[0] == 1.0 && m[1].is_nan() && m[2] == 2.0);
-    let c = t.clamp(1.5, 2.5).unwrap().to_vec().unwrap();
+    let c = t.clamp(1.5, 2.5, &Control::default()).unwrap().to_vec().unwrap();
     assert!(c[0] == 1.5 && c[1].is_nan() && c[2] == 2.5);
-    let finite = t.unary(Unary::IsFinite).unwrap();
+    let finite = t.unary(Unary::IsFinite, &Control::default()).unwrap();
     assert_eq!(finite.dtype(), DType::BOOL);
-    let repaired = t.where_else(&finite, &Tensor::zeros(&[1]).unwrap()).unwrap();
+    let repaired = t.where_else(&finite, &Tensor::zeros(&[1]).unwrap(), &Control::default()).unwrap();
     assert_eq!(repaired.to_vec().unwrap(), [1., 0., 3.]);
 }
 
@@ -92,7 +98,7 @@ fn comparisons_and_choices() {
 #[test]
 fn functions_are_numpys() {
     let t = Tensor::from_values(vec![-2.5, -0.5, 0.0, 1.5], &[4]).unwrap();
-    let at = |op| t.unary(op).unwrap().to_vec_f64().unwrap();
+    let at = |op| t.unary(op, &Control::default()).unwrap().to_vec_f64().unwrap();
     close(&at(Unary::Exp), &[0.0820849986238988, 0.6065306597126334, 1.0, 4.4816890703380645], 1e-15, "exp");
     close(&at(Unary::Tanh), &[-0.9866142981514303, -0.46211715726000974, 0.0, 0.9051482536448664], 1e-15, "tanh");
     close(&at(Unary::Sigmoid), &[0.07585818002124355, 0.3775406687981454, 0.5, 0.8175744761936437], 1e-15, "sigmoid");
@@ -109,10 +115,10 @@ fn functions_are_numpys() {
     close(&at(Unary::Round), &[-2.0, -0.0, 0.0, 2.0], 0.0, "round");
     close(&at(Unary::Sign), &[-1.0, -1.0, 0.0, 1.0], 0.0, "sign");
     let far = Tensor::from_vec(vec![-1000.0, 1000.0], &[2]).unwrap();
-    assert_eq!(far.unary(Unary::Sigmoid).unwrap().to_vec().unwrap(), [0.0, 1.0]);
-    assert_eq!(ints(&[-3, 3]).unary(Unary::Abs).unwrap().to_vec_i64().unwrap(), [3, 3]);
-    assert_eq!(ints(&[-3, 3]).unary(Unary::Neg).unwrap().dtype(), DType::I64);
-    assert_eq!(ints(&[1, 4]).unary(Unary::Sqrt).unwrap().to_vec().unwrap(), [1.0, 2.0]);
+    assert_eq!(far.unary(Unary::Sigmoid, &Control::default()).unwrap().to_vec().unwrap(), [0.0, 1.0]);
+    assert_eq!(ints(&[-3, 3]).unary(Unary::Abs, &Control::default()).unwrap().to_vec_i64().unwrap(), [3, 3]);
+    assert_eq!(ints(&[-3, 3]).unary(Unary::Neg, &Control::default()).unwrap().dtype(), DType::I64);
+    assert_eq!(ints(&[1, 4]).unary(Unary::Sqrt, &Control::default()).unwrap().to_vec().unwrap(), [1.0, 2.0]);
 }
 
 #[test]
@@ -159,6 +165,7 @@ fn long_products_are_computed_in_blocks_and_can_be_interrupted() {
     assert!(matches!(a.stats(&control), Err(Error::Interrupted)));
     assert!(matches!(a.svd(&control), Err(Error::Interrupted)));
     assert!(matches!(a.topk(1, -1, &control), Err(Error::Interrupted)));
+    assert!(matches!(a.unary(Unary::Exp, &control), Err(Error::Interrupted)));
 }
 
 #[test]

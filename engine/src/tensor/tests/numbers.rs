@@ -179,7 +179,7 @@ fn statistics_are_numpys() {
         "mean, std, norm",
     );
     // Far from zero a difference of squares would have no digits left.
-    let far = wavy(&[100_000]).binary_scalar(Binary::Add, 1e8).unwrap();
+    let far = wavy(&[100_000]).binary_scalar(Binary::Add, 1e8, &Control::default()).unwrap();
     close(&[far.stats(&control).unwrap().std], &[2.8867499025638357], 1e-8, "std far from zero");
 }
 

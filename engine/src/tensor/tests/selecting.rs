@@ -66,11 +66,11 @@ fn rows_are_looked_up() {
 fn truth_values_select() {
     let t = wavy(&[2, 3]);
     // -5, 4.19, 3.38 / 2.57, 1.76, 0.95
-    let picked = t.masked(&t.binary_scalar(Binary::Gt, 2.0).unwrap()).unwrap();
+    let picked = t.masked(&t.binary_scalar(Binary::Gt, 2.0, &Control::default()).unwrap()).unwrap();
     close(&picked.to_vec_f64().unwrap(), &[4.19, 3.38, 2.57], 1e-15, "picked");
-    let rows = t.min(1).unwrap().binary_scalar(Binary::Gt, 0.0).unwrap();
+    let rows = t.min(1).unwrap().binary_scalar(Binary::Gt, 0.0, &Control::default()).unwrap();
     assert_eq!(t.masked(&rows).unwrap().shape(), [1, 3]);
     assert!(t.masked(&count(&[2, 3])).is_err() && t.masked(&rows.reshape(&[2, 1]).unwrap()).is_err());
-    let at = t.binary_scalar(Binary::Gt, 3.0).unwrap().nonzero().unwrap();
+    let at = t.binary_scalar(Binary::Gt, 3.0, &Control::default()).unwrap().nonzero().unwrap();
     assert_eq!((at.shape(), at.to_vec_i64().unwrap()), (&[2, 2][..], vec![0, 1, 0, 2]));
 }

@@ -47,7 +47,10 @@ fn half_types_round_as_numpy_does() {
     assert_eq!(b[0], f64::from(f32::from_bits(0x3dcd_0000)));
     // numpy: np.float16(0.1) + np.float16(2.5)
     let h = t.cast(DType::F16).unwrap();
-    assert_eq!(h.index(0).unwrap().binary(Binary::Add, &h.index(1).unwrap()).unwrap().item().unwrap(), 2.599609375);
+    assert_eq!(
+        h.index(0).unwrap().binary(Binary::Add, &h.index(1).unwrap(), &Control::default()).unwrap().item().unwrap(),
+        2.599609375
+    );
     // 1 + 2048 steps of 1 stand still in F16 at 2048; sums are not computed in it.
     let ones = Tensor::ones(&[5000]).unwrap().cast(DType::F16).unwrap();
     assert_eq!(ones.sum(0).unwrap().item().unwrap(), 5000.0);
@@ -77,7 +80,7 @@ fn quantized_values_are_decoded_where_they_are_needed() {
     let x = Tensor::ones(&[32]).unwrap();
     assert_eq!(t.matmul(&x, &c).unwrap().to_vec().unwrap(), [248.0, 408.0, 568.0, 728.0]);
     assert_eq!(t.load(&c).unwrap().dtype(), DType::F32);
-    assert_eq!(t.binary_scalar(Binary::Mul, 2.0).unwrap().dtype(), DType::F32);
+    assert_eq!(t.binary_scalar(Binary::Mul, 2.0, &Control::default()).unwrap().dtype(), DType::F32);
     let s = t.stats(&c).unwrap();
     assert_eq!((s.n, s.min, s.max, s.mean), (128, 0.0, 30.5, 15.25));
 }
@@ -110,7 +113,7 @@ fn what_is_saved_is_read_back() {
     let back = Tensor::from_file_named(file.clone(), "tensor").unwrap();
     assert_eq!((back.dtype(), back.shape()), (DType::F16, &[3, 5][..]));
     assert_eq!(back.to_vec().unwrap(), half.to_vec().unwrap());
-    let mask = half.binary_scalar(Binary::Gt, 0.0).unwrap();
+    let mask = half.binary_scalar(Binary::Gt, 0.0, &Control::default()).unwrap();
     let ids = Tensor::arange(0.0, 4.0, 1.0).unwrap();
     let turned = half.t().unwrap();
     save_all(&path, &[("mask", &mask), ("ids", &ids), ("turned", &turned)], &c).unwrap();

@@ -8,7 +8,7 @@ fn check(a: &Tensor, tolerance: f64) -> Vec<f64> {
     let (m, n) = (a.shape()[0], a.shape()[1]);
     let k = m.min(n);
     assert_eq!((f.u.shape(), f.s.shape(), f.vt.shape()), (&[m, k][..], &[k][..], &[k, n][..]));
-    let back = f.u.binary(Binary::Mul, &f.s).unwrap().matmul(&f.vt, &c).unwrap();
+    let back = f.u.binary(Binary::Mul, &f.s, &Control::default()).unwrap().matmul(&f.vt, &c).unwrap();
     let scale = a.norm().unwrap().max(1.0);
     let off = back.max_abs_diff(&a.cast(f.u.dtype()).unwrap()).unwrap();
     assert!(off <= tolerance * scale, "u·s·vt is off by {off}");
@@ -51,11 +51,22 @@ fn larger_and_extreme_matrices() {
     check(&Tensor::randn(&[64, 200], 6).unwrap(), 1e-5);
     // Squares of these would overflow or vanish.
     for factor in [1e200, 1e-200] {
-        let t = wavy(&[6, 4]).binary_scalar(Binary::Mul, factor).unwrap();
-        let s = t.svd(&Control::default()).unwrap().s.binary_scalar(Binary::Div, factor).unwrap().to_vec_f64().unwrap();
+        let t = wavy(&[6, 4]).binary_scalar(Binary::Mul, factor, &Control::default()).unwrap();
+        let s = t
+            .svd(&Control::default())
+            .unwrap()
+            .s
+            .binary_scalar(Binary::Div, factor, &Control::default())
+            .unwrap()
+            .to_vec_f64()
+            .unwrap();
         let plain = wavy(&[6, 4]).svd(&Control::default()).unwrap().s.to_vec_f64().unwrap();
         close(&s, &plain, 1e-13, "scaled");
     }
+    // Columns of very different lengths: each small singular value keeps its digits.
+    let graded = Tensor::from_values(vec![1.0, 1e-12, 0.0, 2e-12, 0.0, 0.0], &[3, 2]).unwrap();
+    let s = graded.svd(&Control::default()).unwrap().s.to_vec_f64().unwrap();
+    assert!((s[0] - 1.0).abs() < 1e-15 && (s[1] / 2e-12 - 1.0).abs() < 1e-6, "{s:?}");
     let nan = Tensor::from_vec(vec![f32::NAN; 4], &[2, 2]).unwrap();
     assert!(nan.svd(&Control::default()).unwrap_err().to_string().contains("finite"));
     assert!(count(&[3]).svd(&Control::default()).is_err());

@@ -1,20 +1,20 @@
 //! Operators and functions of every value.
 
 use super::convert::argument;
-use crate::script::define;
 use crate::script::error::{ScriptResult, guard};
+use crate::script::{Host, define};
 use minerva_engine::format::DType;
 use minerva_engine::tensor::{Binary, Tensor, Unary};
 use rhai::{Dynamic, Engine};
 
-pub fn register(engine: &mut Engine) {
-    operators(engine);
-    functions(engine);
-    logic(engine);
+pub fn register(engine: &mut Engine, host: &Host) {
+    operators(engine, host);
+    functions(engine, host);
+    logic(engine, host);
 }
 
 /// Each operator between two tensors, and between a tensor and a number on either side.
-fn operators(engine: &mut Engine) {
+fn operators(engine: &mut Engine, host: &Host) {
     let table = [
         ("+", Binary::Add, "Sums, value by value, with NumPy's broadcasting."),
         ("-", Binary::Sub, "Differences, value by value."),
@@ -33,22 +33,30 @@ fn operators(engine: &mut Engine) {
         ("pow", Binary::Pow, "Powers, value by value."),
     ];
     for (name, op, doc) in table {
+        let h = host.clone();
         define(name, &["a: Tensor", "b: Tensor", "Tensor"], doc)
-            .register_into_engine(engine, move |a: Tensor, b: Tensor| guard(|| a.binary(op, &b)));
+            .register_into_engine(engine, move |a: Tensor, b: Tensor| guard(|| a.binary(op, &b, &h.control())));
+        let h = host.clone();
         define(name, &["a: Tensor", "b: float", "Tensor"], doc)
-            .register_into_engine(engine, move |a: Tensor, b: f64| guard(|| a.binary_scalar(op, b)));
-        define(name, &["a: Tensor", "b: int", "Tensor"], doc)
-            .register_into_engine(engine, move |a: Tensor, b: i64| guard(|| a.binary_scalar(op, b as f64)));
+            .register_into_engine(engine, move |a: Tensor, b: f64| guard(|| a.binary_scalar(op, b, &h.control())));
+        let h = host.clone();
+        define(name, &["a: Tensor", "b: int", "Tensor"], doc).register_into_engine(engine, move |a: Tensor, b: i64| {
+            guard(|| a.binary_scalar(op, b as f64, &h.control()))
+        });
+        let h = host.clone();
         define(name, &["a: float", "b: Tensor", "Tensor"], doc)
-            .register_into_engine(engine, move |a: f64, b: Tensor| guard(|| b.scalar_binary(op, a)));
-        define(name, &["a: int", "b: Tensor", "Tensor"], doc)
-            .register_into_engine(engine, move |a: i64, b: Tensor| guard(|| b.scalar_binary(op, a as f64)));
+            .register_into_engine(engine, move |a: f64, b: Tensor| guard(|| b.scalar_binary(op, a, &h.control())));
+        let h = host.clone();
+        define(name, &["a: int", "b: Tensor", "Tensor"], doc).register_into_engine(engine, move |a: i64, b: Tensor| {
+            guard(|| b.scalar_binary(op, a as f64, &h.control()))
+        });
     }
+    let h = host.clone();
     define("-", &["t: Tensor", "Tensor"], "The negative of every value.")
-        .register_into_engine(engine, |t: Tensor| guard(|| t.unary(Unary::Neg)));
+        .register_into_engine(engine, move |t: Tensor| guard(|| t.unary(Unary::Neg, &h.control())));
 }
 
-fn functions(engine: &mut Engine) {
+fn functions(engine: &mut Engine, host: &Host) {
     let table = [
         ("abs", Unary::Abs, "The magnitude of every value."),
         ("sign", Unary::Sign, "-1, 0 or 1 for every value."),
@@ -77,38 +85,45 @@ fn functions(engine: &mut Engine) {
         ("isfinite", Unary::IsFinite, "Where values are finite: a BOOL tensor."),
     ];
     for (name, op, doc) in table {
+        let h = host.clone();
         define(name, &["t: Tensor", "Tensor"], doc)
-            .register_into_engine(engine, move |t: Tensor| guard(|| t.unary(op)));
+            .register_into_engine(engine, move |t: Tensor| guard(|| t.unary(op, &h.control())));
     }
     let doc = "Values below low raised to it and above high lowered to it.";
     for name in ["clamp", "clip"] {
+        let h = host.clone();
         define(name, &["t: Tensor", "low: float", "high: float", "Tensor"], doc).register_into_engine(
             engine,
-            |t: Tensor, low: Dynamic, high: Dynamic| -> ScriptResult<Tensor> {
+            move |t: Tensor, low: Dynamic, high: Dynamic| -> ScriptResult<Tensor> {
                 let (low, high) = (argument("clamp", &low)?, argument("clamp", &high)?);
-                guard(|| t.clamp(low.item()?, high.item()?))
+                guard(|| t.clamp(low.item()?, high.item()?, &h.control()))
             },
         );
     }
 }
 
 /// `!`, `&`, `|` and `where`, which take anything that is not zero as true.
-fn logic(engine: &mut Engine) {
+fn logic(engine: &mut Engine, host: &Host) {
     let both = |op: Binary| {
-        move |a: Tensor, b: Tensor| guard(|| a.cast(DType::BOOL)?.binary(op, &b.cast(DType::BOOL)?)?.cast(DType::BOOL))
+        let h = host.clone();
+        move |a: Tensor, b: Tensor| {
+            guard(|| a.cast(DType::BOOL)?.binary(op, &b.cast(DType::BOOL)?, &h.control())?.cast(DType::BOOL))
+        }
     };
     define("&", &["a: Tensor", "b: Tensor", "Tensor"], "Where both are true.")
         .register_into_engine(engine, both(Binary::Minimum));
     define("|", &["a: Tensor", "b: Tensor", "Tensor"], "Where either is true.")
         .register_into_engine(engine, both(Binary::Maximum));
+    let h = host.clone();
     define("!", &["t: Tensor", "Tensor"], "Where the values are zero or false.")
-        .register_into_engine(engine, |t: Tensor| guard(|| t.binary_scalar(Binary::Eq, 0.0)));
+        .register_into_engine(engine, move |t: Tensor| guard(|| t.binary_scalar(Binary::Eq, 0.0, &h.control())));
     let doc = "yes where the mask is true, no elsewhere; numbers and tensors broadcast.";
+    let h = host.clone();
     define("where", &["mask: Tensor", "yes: any", "no: any", "Tensor"], doc).register_into_engine(
         engine,
-        |mask: Tensor, yes: Dynamic, no: Dynamic| -> ScriptResult<Tensor> {
+        move |mask: Tensor, yes: Dynamic, no: Dynamic| -> ScriptResult<Tensor> {
             let (yes, no) = (argument("where", &yes)?, argument("where", &no)?);
-            guard(|| yes.where_else(&mask, &no))
+            guard(|| yes.where_else(&mask, &no, &h.control()))
         },
     );
 }

@@ -18,7 +18,7 @@ pub use file::{OpenFile, TensorList};
 pub fn register(engine: &mut rhai::Engine, host: &super::Host) {
     properties::register(engine, host);
     indexing::register(engine);
-    arithmetic::register(engine);
+    arithmetic::register(engine, host);
     reduce::register(engine, host);
     shape::register(engine);
     linalg::register(engine, host);

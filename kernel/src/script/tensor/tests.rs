@@ -210,4 +210,6 @@ fn tensors_inside_maps_and_arrays_show_themselves() {
     let text = show("randn([6, 50], 1).topk(3)");
     assert!(text.contains("indices:") && text.contains("i64[6, 3]") && text.contains("f32[6, 3]"), "{text}");
     assert!(show("[tensor(1.5), 2]").contains("f32[] 1.5000"));
+    let table = show("[#{layer: 0, w: ones([2, 2])}, #{layer: 1, w: zeros([2, 2])}]");
+    assert!(table.contains("f32[2, 2] n=4 (16 B) x=1\n") && !table.contains("[1.0000"), "{table}");
 }
