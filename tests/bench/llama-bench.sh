@@ -1,7 +1,9 @@
 #!/bin/sh
 # Our llama.cpp route against llama.cpp's own llama-bench: the same file, threads and instruction set, in turns.
 #
-#   tests/bench/llama-bench.sh MODEL.gguf [ROUNDS] [THREADS]
+#   tests/bench/llama-bench.sh [MODEL.gguf] [ROUNDS] [THREADS]
+#
+# Without a model: the one that `make model` fetches. Without threads: one per core.
 #
 # llama.cpp is built from the sources that cargo unpacked for llama-cpp-sys-2, with the flags of our own build. The crate
 # leaves the tool llama-bench out: its two source files come from the sdist of llama-cpp-python on PyPI, checked by sha256.
@@ -9,12 +11,13 @@
 # Run it on a quiet machine: with as many threads as cores, anything else that computes makes both numbers meaningless.
 set -eu
 
-model=${1:?usage: llama-bench.sh MODEL.gguf [ROUNDS] [THREADS]}
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+model=${1:-$("$root/.ci/model")}
+[ -f "$model" ] || { echo "no model: ${model:-none}" >&2; exit 1; }
 rounds=${2:-5}
 threads=${3:-$(lscpu -p=CORE,SOCKET 2>/dev/null | grep -v '^#' | sort -u | wc -l)}
 [ "$threads" -gt 0 ] || threads=$(nproc)
-here=$(cd "$(dirname "$0")" && pwd)
-root=$(cd "$here/../.." && pwd)
 cache=${MINERVA_BENCH_CACHE:-$HOME/.cache/minerva/llama-bench}
 sdist=llama_cpp_python-0.3.36
 sha256=832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e

@@ -90,6 +90,10 @@ impl Device {
 }
 
 /// Whether attention runs as one fused kernel.
+///
+/// Fused is faster at a prompt; at decoding it depends on the processor. SmolLM2 Q4_1 with an f16 cache, tokens per second
+/// fused and not: on an Intel with AMX 77 and 145 at depth 512; on a Zen 5, one thread, 67 and 65 at depth 512, 39 and 44 at
+/// depth 2048. The default stays llama.cpp's own. With a cache of f32 the fused kernel rounds to f16 first: turn it off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FlashAttention {
     /// Where the device supports it: llama.cpp's own default.
