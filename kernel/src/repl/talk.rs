@@ -86,7 +86,7 @@ fn editor(session: &Shared) -> Reedline {
     keys.add_binding(KeyModifiers::ALT, KeyCode::Enter, ReedlineEvent::Edit(vec![EditCommand::InsertNewline]));
     let menu = IdeMenu::default()
         .with_name(MENU)
-        .with_marker("")
+        .with_marker(": ")
         .with_max_completion_height(12)
         .with_description_mode(DescriptionMode::PreferRight)
         .with_max_description_width(60)

@@ -1,13 +1,16 @@
 //! Array methods that call a function, so written that the function may use the array it is called on.
 //!
 //! rhai's own versions hold the array while they call back, and a notebook's variables are shared: a callback that
-//! reads the same variable, directly or through a function, would find it in use. These work on a copy of the handle.
+//! reads the same variable, directly or through a function, would find it in use. These work on a copy. rhai's `sort` and
+//! `dedup` also hide an error of the callback; these raise it.
 
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, NativeCallContext};
+use std::any::TypeId;
+use std::cmp::Ordering;
 
 type Raised<T> = Result<T, Box<EvalAltResult>>;
 
-/// Registers `map`, `filter`, `reduce`, `reduce_rev`, `some`, `all`, `find`, `find_map`, `index_of`.
+/// Registers `map`, `filter`, `reduce`, `reduce_rev`, `some`, `all`, `find`, `find_map`, `index_of`, `sort`, `dedup`.
 pub fn register(engine: &mut Engine) {
     let doc = "An array of what the function returns for each item. The function may take the index as well.";
     super::define("map", &["array: array", "function: function", "array"], doc).register_into_engine(
@@ -31,6 +34,7 @@ pub fn register(engine: &mut Engine) {
     );
     searching(engine);
     folding(engine);
+    in_place(engine);
 }
 
 fn searching(engine: &mut Engine) {
@@ -107,6 +111,85 @@ fn folding(engine: &mut Engine) {
             },
         );
     }
+}
+
+/// Methods that change the array: they change a copy, which then takes the array's place.
+fn in_place(engine: &mut Engine) {
+    let types = [TypeId::of::<Array>(), TypeId::of::<FnPtr>()];
+    engine.register_raw_fn("sort", types, |context, args| {
+        change(args, |array, f| {
+            let mut raised = None;
+            let mut sorted = array;
+            sorted = merge_sort(sorted, &mut |a, b| match raised {
+                Some(_) => Ordering::Equal,
+                None => order(&context, f, a, b).unwrap_or_else(|e| {
+                    raised = Some(e);
+                    Ordering::Equal
+                }),
+            });
+            raised.map_or(Ok(sorted), Err)
+        })
+    });
+    engine.register_raw_fn("dedup", types, |context, args| {
+        change(args, |array, f| {
+            let mut kept = Array::with_capacity(array.len());
+            for item in array {
+                let same = match kept.last() {
+                    Some(last) => f.call_raw(&context, None, [last.clone(), item.clone()])?.as_bool().unwrap_or(false),
+                    None => false,
+                };
+                if !same {
+                    kept.push(item);
+                }
+            }
+            Ok(kept)
+        })
+    });
+}
+
+fn change(args: &mut [&mut Dynamic], work: impl FnOnce(Array, &FnPtr) -> Raised<Array>) -> Raised<()> {
+    let [target, f] = args else { return Err("two arguments expected".into()) };
+    let f = f.read_lock::<FnPtr>().map(|f| f.clone()).ok_or("a function expected")?;
+    let array = target.read_lock::<Array>().map(|a| a.clone()).ok_or("an array expected")?;
+    let changed = work(array, &f)?;
+    if let Some(mut target) = target.write_lock::<Array>() {
+        *target = changed;
+    }
+    Ok(())
+}
+
+/// What the callback says of two items: a number below, at or above 0, or whether the first comes first.
+fn order(context: &NativeCallContext<'_>, f: &FnPtr, a: &Dynamic, b: &Dynamic) -> Raised<Ordering> {
+    let said = f.call_raw(context, None, [a.clone(), b.clone()])?;
+    if let Ok(first) = said.as_bool() {
+        return Ok(if first { Ordering::Less } else { Ordering::Greater });
+    }
+    let number = said.as_float().or_else(|_| said.as_int().map(|n| n as f64)).map_err(|found| {
+        let text = format!(
+            "sort: the function must return a number or a bool, not {}",
+            crate::display::plain_type_name(found)
+        );
+        super::error::raise_text("TypeError", text)
+    })?;
+    Ok(number.partial_cmp(&0.0).unwrap_or(Ordering::Equal))
+}
+
+/// A stable sort that no comparison, however contradictory, can upset: the standard one may panic on those.
+fn merge_sort(mut items: Array, compare: &mut impl FnMut(&Dynamic, &Dynamic) -> Ordering) -> Array {
+    if items.len() < 2 {
+        return items;
+    }
+    let right = merge_sort(items.split_off(items.len() / 2), compare);
+    let left = merge_sort(items, compare);
+    let mut out = Array::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
+        let next = if compare(b, a) == Ordering::Less { right.next() } else { left.next() };
+        out.extend(next);
+    }
+    out.extend(left);
+    out.extend(right);
+    out
 }
 
 /// Calls as rhai's own methods do: the item is the argument, or `this` for a function without parameters, and a second

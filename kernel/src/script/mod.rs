@@ -7,7 +7,9 @@
 mod arrays;
 pub mod core;
 pub mod error;
+mod files;
 pub mod generation;
+mod help;
 mod host;
 pub mod model;
 pub mod options;
@@ -29,6 +31,8 @@ pub fn register(engine: &mut rhai::Engine, host: &Host) {
     arrays::register(engine);
     progress::register(engine, host);
     time::register(engine, host);
+    files::register(engine);
+    help::register(engine);
 }
 
 /// Starts the registration of a function that people can look up: its name, its parameters as they read in a signature

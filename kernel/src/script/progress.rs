@@ -1,61 +1,135 @@
-//! A progress bar that a script moves.
+//! `progress`: a bar for work that a script does itself.
 
 use super::{Host, define};
+use crate::display::Bundle;
 use crate::session::SessionEvent;
-use rhai::Engine;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use rhai::{Array, Dynamic, Engine};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// The bar: a script's copies of it are one bar.
+/// A bar moves no more often than this.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// A bar, and where it was made of an array, the items it counts. Cloning it shares the bar.
 #[derive(Clone)]
-struct Progress(Arc<State>);
+struct Progress(Arc<Bar>);
 
-struct State {
+struct Bar {
     host: Host,
     label: String,
-    total: i64,
-    done: AtomicI64,
+    total: u64,
+    done: AtomicU64,
+    told: Mutex<Option<Instant>>,
+    items: Option<Array>,
 }
 
 impl Progress {
-    fn new(host: &Host, total: i64, label: &str) -> Self {
-        let bar = Self(Arc::new(State { host: host.clone(), label: label.to_owned(), total, done: AtomicI64::new(0) }));
-        bar.set(0);
-        bar
-    }
-
-    fn set(&self, done: i64) {
-        self.0.done.store(done, Ordering::Relaxed);
-        let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        let (label, total) = (self.0.label.clone(), count(self.0.total));
-        self.0.host.emit(SessionEvent::Progress { label, done: count(done), total, unit: String::new() });
+    fn new(host: &Host, label: &str, total: u64, items: Option<Array>) -> Self {
+        let bar = Bar {
+            host: host.clone(),
+            label: label.to_owned(),
+            total,
+            done: AtomicU64::new(0),
+            told: Mutex::new(None),
+            items,
+        };
+        Self(Arc::new(bar))
     }
 
     fn step(&self, by: i64) {
-        self.set(self.0.done.load(Ordering::Relaxed).saturating_add(by));
+        self.0.done.fetch_add(by.max(0).unsigned_abs(), Ordering::Relaxed);
+        self.tell(false);
+    }
+
+    fn set(&self, done: i64) {
+        self.0.done.store(done.max(0).unsigned_abs(), Ordering::Relaxed);
+        self.tell(false);
+    }
+
+    fn done(&self) -> u64 {
+        self.0.done.load(Ordering::Relaxed).min(self.0.total)
+    }
+
+    fn tell(&self, end: bool) {
+        let done = if end { self.0.total } else { self.done() };
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = told.is_none_or(|at| at.elapsed() >= EVERY);
+        if end || due || done == self.0.total {
+            *told = Some(Instant::now());
+            let (label, total) = (self.0.label.clone(), self.0.total);
+            self.0.host.emit(SessionEvent::Progress { label, done, total, unit: "steps".into() });
+        }
+    }
+}
+
+/// The items of a bar in a `for` loop; the bar ends with the loop, also when the loop is left early.
+struct Steps {
+    bar: Progress,
+    next: u64,
+}
+
+impl Iterator for Steps {
+    type Item = Dynamic;
+
+    fn next(&mut self) -> Option<Dynamic> {
+        if self.next > 0 {
+            self.bar.step(1);
+        }
+        if self.next >= self.bar.0.total {
+            return None;
+        }
+        let at = self.next;
+        self.next += 1;
+        match &self.bar.0.items {
+            Some(items) => items.get(usize::try_from(at).ok()?).cloned(),
+            None => Some(Dynamic::from(i64::try_from(at).ok()?)),
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if self.bar.done() < self.bar.0.total {
+            self.bar.tell(true);
+        }
+    }
+}
+
+impl IntoIterator for Progress {
+    type Item = Dynamic;
+    type IntoIter = Steps;
+
+    fn into_iter(self) -> Steps {
+        Steps { bar: self, next: 0 }
     }
 }
 
 /// Registers the functions of this file.
 pub fn register(engine: &mut Engine, host: &Host) {
     engine.register_type_with_name::<Progress>("Progress");
-    let text =
-        |bar: &mut Progress| format!("{}: {} of {}", bar.0.label, bar.0.done.load(Ordering::Relaxed), bar.0.total);
-    for name in ["to_string", "to_debug"] {
-        engine.register_fn(name, text);
-    }
+    engine.register_iterator::<Progress>();
+    host.shows::<Progress>(engine, |p| Bundle::text(format!("{}: {} of {}", p.0.label, p.done(), p.0.total)));
+    let doc = "A progress bar of n steps: go through it with `for i in progress(n) { … }`, or call step().";
     let h = host.clone();
-    let doc = "A progress bar over `total` steps: move it with `step()`, `step(n)` or `set(n)`.\n\n\
-               let p = progress(3); for i in 0..3 { p.step() }";
-    define("progress", &["total: int", "Progress"], doc)
-        .register_into_engine(engine, move |total: i64| Progress::new(&h, total, "progress"));
+    define("progress", &["n: int", "Progress"], doc)
+        .register_into_engine(engine, move |n: i64| Progress::new(&h, "progress", n.max(0).unsigned_abs(), None));
     let h = host.clone();
-    define("progress", &["total: int", "label: string", "Progress"], "A progress bar with a label.")
-        .register_into_engine(engine, move |total: i64, label: &str| Progress::new(&h, total, label));
-    define("step", &["bar: Progress"], "Moves the bar by one.")
-        .register_into_engine(engine, |bar: &mut Progress| bar.step(1));
-    define("step", &["bar: Progress", "n: int"], "Moves the bar by n.")
-        .register_into_engine(engine, |bar: &mut Progress, n: i64| bar.step(n));
+    define("progress", &["n: int", "label: string", "Progress"], doc)
+        .register_into_engine(engine, move |n: i64, label: &str| {
+            Progress::new(&h, label, n.max(0).unsigned_abs(), None)
+        });
+    let doc = "The items of an array with a progress bar: `for x in progress(items) { … }`.";
+    let h = host.clone();
+    define("progress", &["items: array", "Progress"], doc)
+        .register_into_engine(engine, move |a: Array| Progress::new(&h, "progress", a.len() as u64, Some(a)));
+    let h = host.clone();
+    define("progress", &["items: array", "label: string", "Progress"], doc)
+        .register_into_engine(engine, move |a: Array, label: &str| Progress::new(&h, label, a.len() as u64, Some(a)));
+    define("step", &["bar: Progress"], "One step more.").register_into_engine(engine, |p: &mut Progress| p.step(1));
+    define("step", &["bar: Progress", "by: int"], "Some steps more.")
+        .register_into_engine(engine, |p: &mut Progress, by: i64| p.step(by));
     define("set", &["bar: Progress", "done: int"], "Moves the bar to a place.")
-        .register_into_engine(engine, |bar: &mut Progress, done: i64| bar.set(done));
+        .register_into_engine(engine, |p: &mut Progress, done: i64| p.set(done));
+    define("finish", &["bar: Progress"], "Ends the bar.").register_into_engine(engine, |p: &mut Progress| p.tell(true));
 }

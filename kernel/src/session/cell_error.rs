@@ -85,12 +85,12 @@ impl CellError {
             };
             let note = if frame.note.is_empty() { String::new() } else { format!(" {}", frame.note) };
             out.push(format!("{pad}{} {place}{note}", paint(blue, "-->")));
-            let Some(source) = &frame.source else { continue };
+            let Some((source, column)) = frame.excerpt() else { continue };
             let bar = paint(blue, "|");
             out.push(format!("{} {bar} {source}", paint(blue, &format!("{:>margin$}", frame.line))));
-            if frame.column > 0 {
+            if column > 0 {
                 // Tabs stay tabs, so that the caret stands under its character.
-                let before = source.chars().take(frame.column - 1);
+                let before = source.chars().take(column - 1);
                 let space: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
                 let mark = if frame.note.is_empty() {
                     paint(red, &"^".repeat(frame.width.max(1)))
@@ -104,6 +104,24 @@ impl CellError {
             out.push(format!("{pad} {} {help}", paint(Style::new().bold().fg(Color::Cyan), "help:")));
         }
         out
+    }
+}
+
+impl Frame {
+    /// The line and the column in it; of a long line the part around the column.
+    fn excerpt(&self) -> Option<(String, usize)> {
+        const MOST: usize = 120;
+        let source = self.source.as_ref()?;
+        let start = self.column.saturating_sub(MOST / 2);
+        if source.chars().count() <= MOST {
+            return Some((source.clone(), self.column));
+        }
+        let part: String = source.chars().skip(start).take(MOST).collect();
+        let after = if source.chars().count() > start + MOST { "…" } else { "" };
+        match start {
+            0 => Some((format!("{part}{after}"), self.column)),
+            _ => Some((format!("…{part}{after}"), self.column - start + 1)),
+        }
     }
 }
 

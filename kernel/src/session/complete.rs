@@ -19,12 +19,15 @@ pub fn complete(code: &str, cursor: usize, variables: &Variables, names: &Names)
     let end = before.len();
     let start = before.iter().rposition(|c| !is_word(*c)).map_or(0, |n| n + 1);
     let word: String = before.get(start..).unwrap_or_default().iter().collect();
+    if let Some(path) = open_string(&before) {
+        return paths(&path, end);
+    }
     let mut matches = match before.get(start.wrapping_sub(1)) {
         Some('.') if before.get(start.wrapping_sub(2)) != Some(&'.') => {
             let head: String = before.get(..start - 1).unwrap_or_default().iter().collect();
             members(&head, variables, names)
         }
-        _ => words(&before, variables, names),
+        _ => options(&before, names).unwrap_or_else(|| words(&before, variables, names)),
     };
     matches.retain(|m| m.text.starts_with(&word));
     matches.dedup_by(|a, b| a.text == b.text);
@@ -54,19 +57,106 @@ pub fn inspect(code: &str, cursor: usize, variables: &Variables, names: &Names, 
         let text = format!("{word}: {}\n{}", type_name(&value), bundle.plain());
         return Some(Bundle { data: bundle.data, metadata: bundle.metadata }.with("text/plain", text));
     }
-    let found: Vec<&Function> = names.all().filter(|f| f.name == word && f.role != Role::Other).collect();
-    if found.is_empty() {
-        return None;
-    }
-    let mut text = String::new();
-    for function in found {
-        text.push_str(&function.signature(false));
-        text.push('\n');
-        if !function.doc.is_empty() {
-            text.push_str(&format!("    {}\n", function.doc.replace('\n', "\n    ")));
+    names.about(&word).map(Bundle::text)
+}
+
+/// The text of the string that is open at the cursor.
+fn open_string(before: &[char]) -> Option<String> {
+    let line: String = before.iter().rev().take_while(|c| **c != '\n').collect::<Vec<_>>().into_iter().rev().collect();
+    let mut inside: Option<String> = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (&mut inside, c) {
+            (Some(text), '\\') => text.extend(chars.next()),
+            (Some(_), '"') => inside = None,
+            (Some(text), c) => text.push(c),
+            (None, '"') => inside = Some(String::new()),
+            (None, '/') if chars.clone().next() == Some('/') => return None,
+            (None, _) => {}
         }
     }
-    Some(Bundle::text(text.trim_end()))
+    inside
+}
+
+/// Files and folders that continue a path; folders end in a slash.
+fn paths(typed: &str, end: usize) -> Completion {
+    let (folder, name) = typed.rsplit_once('/').map_or(("", typed), |(f, n)| (f, n));
+    let root = match (typed.starts_with('/'), folder) {
+        (true, "") => "/".to_owned(),
+        (false, "") => ".".to_owned(),
+        (_, folder) => match (folder.strip_prefix('~'), std::env::var("HOME")) {
+            (Some(rest), Ok(home)) => format!("{home}{rest}"),
+            _ => folder.to_owned(),
+        },
+    };
+    let entries = std::fs::read_dir(root).map(|e| e.flatten().collect::<Vec<_>>()).unwrap_or_default();
+    let mut matches: Vec<Match> = entries
+        .into_iter()
+        .filter_map(|entry| {
+            let file = entry.file_name().into_string().ok()?;
+            let hidden = file.starts_with('.') && !name.starts_with('.');
+            if !file.starts_with(name) || hidden {
+                return None;
+            }
+            let slash = if entry.path().is_dir() { "/" } else { "" };
+            Some(Match { text: format!("{file}{slash}"), kind: MatchKind::Path, doc: String::new() })
+        })
+        .collect();
+    matches.sort_by(|a, b| a.text.cmp(&b.text));
+    Completion { start: end - name.chars().count(), end, matches }
+}
+
+/// The options of the function in whose options map `#{…}` a name is being typed. Documentation lists them on a line
+/// that starts with `Options:`.
+fn options(before: &[char], names: &Names) -> Option<Vec<Match>> {
+    let code = without_strings(before);
+    let (map, typed) = open_bracket(&code, '{')?;
+    let key_comes = typed.iter().rev().find(|c| !c.is_whitespace() && !is_word(**c)).is_none_or(|c| *c == ',');
+    if map.last() != Some(&'#') || !key_comes {
+        return None;
+    }
+    let (call, _) = open_bracket(map, '(')?;
+    let name: String = call.iter().rev().take_while(|c| is_word(**c)).collect::<Vec<_>>().into_iter().rev().collect();
+    let functions = names.calls(&name);
+    let listed = functions.iter().flat_map(|f| f.doc.lines()).filter_map(|l| l.strip_prefix("Options:"));
+    let mut out: Vec<Match> = listed
+        .flat_map(|l| l.split(','))
+        .map(|o| o.trim().trim_end_matches('.'))
+        .filter(|o| rhai::is_valid_identifier(o))
+        .map(|o| Match { text: o.to_owned(), kind: MatchKind::Option, doc: format!("option of {name}") })
+        .collect();
+    out.sort_by(|a, b| a.text.cmp(&b.text));
+    out.dedup();
+    Some(out).filter(|o| !o.is_empty())
+}
+
+/// The same text with the contents of its quoted strings blank, so that brackets in them do not count.
+fn without_strings(text: &[char]) -> Vec<char> {
+    let (mut inside, mut escaped) = (false, false);
+    let blank = |c: &char| {
+        let quote = *c == '"' && !escaped;
+        escaped = *c == '\\' && inside && !escaped;
+        if quote {
+            inside = !inside;
+        }
+        if inside && !quote { ' ' } else { *c }
+    };
+    text.iter().map(blank).collect()
+}
+
+/// What stands before the innermost open bracket of this kind, and after it.
+fn open_bracket(before: &[char], open: char) -> Option<(&[char], &[char])> {
+    let mut depth = 0_usize;
+    for (at, c) in before.iter().enumerate().rev() {
+        match c {
+            ')' | ']' | '}' => depth += 1,
+            '(' | '[' | '{' if depth > 0 => depth -= 1,
+            c if *c == open => return Some((before.get(..at)?, before.get(at + 1..)?)),
+            '(' | '[' | '{' => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 fn is_word(c: char) -> bool {

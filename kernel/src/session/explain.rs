@@ -1,13 +1,14 @@
 //! From the language's error to a report: what happened in plain words, each place on the way, the nearest name.
 
 use super::cell_error::{CellError, Frame};
+use super::memory::OutOfMemory;
 use super::names::{Names, Role};
 use super::sources::Sources;
 use super::variables::Variables;
 use crate::display::{plain_type_name, type_name};
 use crate::script::Host;
 use crate::script::error::ScriptError;
-use minerva_engine::error::nearest;
+use minerva_engine::error::bytes;
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 
 /// What is known while an error is explained.
@@ -98,6 +99,11 @@ impl Context<'_> {
                 "StackOverflow",
                 "functions call each other too deeply\nhelp: a function that calls itself needs a case in which it does not".into(),
             ),
+            E::ErrorTerminated(token, _) if token.read_lock::<OutOfMemory>().is_some() => {
+                let left = token.read_lock::<OutOfMemory>().map_or(0, |o| o.0);
+                let text = "the script has taken nearly all memory";
+                ("MemoryError", format!("{text}: {} are left\nhelp: variables keep their values; free large ones with x = ()", bytes(left)))
+            }
             E::ErrorTerminated(..) => ("Interrupted", "stopped on request; variables are as the cell left them".into()),
             E::ErrorDataRace(name, _) => ("VariableInUse", in_use(&name)),
             E::ErrorAssignmentToConstant(name, _) => (
@@ -246,6 +252,14 @@ impl Context<'_> {
         };
         ("SyntaxError", text)
     }
+}
+
+/// The nearest name; of one or two letters only when it differs in case alone, since every letter is near every other.
+fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<String> {
+    if name.chars().count() < 3 {
+        return known.into_iter().find(|k| k.eq_ignore_ascii_case(name)).map(str::to_owned);
+    }
+    minerva_engine::error::nearest(name, known)
 }
 
 /// The first letter small, as the other messages have it.

@@ -81,8 +81,16 @@ struct RawParam {
 impl Names {
     /// The functions of `engine`, those of its standard packages included.
     pub fn of(engine: &Engine) -> Self {
-        let json = engine.gen_fn_metadata_to_json(true).unwrap_or_default();
-        let raw = serde_json::from_str(&json).unwrap_or(Metadata { functions: Vec::new() }).functions;
+        Self::from_json(&engine.gen_fn_metadata_to_json(true).unwrap_or_default())
+    }
+
+    /// The functions that Minerva and the cells add to the language.
+    pub fn of_ours(engine: &Engine) -> Self {
+        Self::from_json(&engine.gen_fn_metadata_to_json(false).unwrap_or_default())
+    }
+
+    fn from_json(json: &str) -> Self {
+        let raw = serde_json::from_str(json).unwrap_or(Metadata { functions: Vec::new() }).functions;
         let mut functions: Vec<Function> =
             raw.into_iter().filter(|f| !f.is_anonymous && !f.name.starts_with("anon$")).map(Function::from).collect();
         functions.sort_by(|a, b| (&a.name, a.params.len(), b.script).cmp(&(&b.name, b.params.len(), a.script)));
@@ -98,6 +106,23 @@ impl Names {
     /// The overloads of a name that is called.
     pub fn calls(&self, name: &str) -> Vec<&Function> {
         self.all().filter(|f| f.role == Role::Call && f.name == name).collect()
+    }
+
+    /// Signatures and documentation of a name.
+    pub fn about(&self, name: &str) -> Option<String> {
+        let mut text = String::new();
+        let mut last = "";
+        for function in self.all().filter(|f| f.name == name && f.role != Role::Other) {
+            if !text.is_empty() && function.doc != last {
+                text.push('\n');
+            }
+            text.push_str(&format!("{}\n", function.signature(false)));
+            if !function.doc.is_empty() && function.doc != last {
+                text.push_str(&format!("    {}\n", function.doc.replace('\n', "\n    ")));
+            }
+            last = &function.doc;
+        }
+        (!text.is_empty()).then(|| text.trim_end().to_owned())
     }
 
     /// What can follow `value.` for a value of this type: methods and properties.

@@ -14,6 +14,7 @@ const WENT_ON: &str = "\u{1}went on";
 /// # Errors
 /// Whatever a statement raised.
 pub fn run(engine: &Engine, ast: &AST, variables: &Variables) -> Result<Dynamic, Box<EvalAltResult>> {
+    variables.begin();
     let mut scope = Scope::new();
     let mut global = engine.new_global_runtime_state();
     global.source = ast.source().map(Into::into);

@@ -2,6 +2,7 @@
 
 use super::cell_error::CellError;
 use super::explain::Context;
+use super::memory::LowMemory;
 use super::names::Names;
 use super::sources::Sources;
 use super::types::{Completeness, Completion, Execute, Outcome, SessionEvent, SessionOptions};
@@ -12,11 +13,12 @@ use crate::script::core::ExitCode;
 use crate::script::{Events, Host};
 use minerva_engine::Interrupt;
 use rhai::{Dynamic, Engine, EvalAltResult};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
 
 /// Stack of the thread a cell runs on: what 1,000 nested script calls need, several times over. Pages are taken from
 /// the system only when they are touched.
-const STACK_BYTES: usize = 256 << 20;
+const STACK_BYTES: usize = 512 << 20;
 
 /// One language session; a kernel, a REPL and a script runner each have one.
 pub struct Session {
@@ -26,6 +28,7 @@ pub struct Session {
     functions: language::FunctionNames,
     sources: Sources,
     names: OnceLock<Names>,
+    low_memory: LowMemory,
 }
 
 impl Session {
@@ -34,10 +37,11 @@ impl Session {
         let host = Host::new(Interrupt::default(), options.stream);
         let variables = Variables::default();
         let functions = language::FunctionNames::default();
-        let engine = language::engine(&host, &variables, &functions);
+        let low_memory = LowMemory::default();
+        let engine = language::engine(&host, &variables, &functions, &low_memory);
         let args = options.args.into_iter().map(Dynamic::from).collect();
         variables.set_constant("args", Dynamic::from_array(args));
-        Self { engine, host, variables, functions, sources: Sources::default(), names: OnceLock::new() }
+        Self { engine, host, variables, functions, sources: Sources::default(), names: OnceLock::new(), low_memory }
     }
 
     /// The flag that stops the running cell; raise it from any thread. The next cell starts with it cleared.
@@ -51,19 +55,22 @@ impl Session {
     pub fn execute(&mut self, request: &Execute, events: Events) -> Outcome {
         self.host.interrupt().clear();
         self.host.attach(events);
+        let done = AtomicBool::new(false);
+        let low_memory = self.low_memory.clone();
         let ended = std::thread::scope(|scope| {
+            let watcher = std::thread::Builder::new().spawn_scoped(scope, || low_memory.watch(&done));
             let session = &mut *self;
             let work = move || panics::catch(|| session.run(request));
-            match std::thread::Builder::new()
-                .name("minerva-cell".into())
-                .stack_size(STACK_BYTES)
-                .spawn_scoped(scope, work)
-            {
-                Ok(thread) => thread
-                    .join()
-                    .unwrap_or_else(|_| Ok(Err(CellError::plain("InternalError", "the cell's thread died")))),
-                Err(e) => Ok(Err(CellError::plain("InternalError", format!("no thread for the cell: {e}")))),
+            let thread = std::thread::Builder::new().name("minerva-cell".into()).stack_size(STACK_BYTES);
+            let ended = match thread.spawn_scoped(scope, work) {
+                Ok(thread) => thread.join().unwrap_or_else(|_| Ok(Err(broken("its thread died")))),
+                Err(e) => Ok(Err(broken(&format!("no thread for it: {e}")))),
+            };
+            done.store(true, Ordering::Relaxed);
+            if let Ok(watcher) = watcher {
+                watcher.thread().unpark();
             }
+            ended
         });
         let result = ended.unwrap_or_else(|panic| Err(self.after_panic(&panic)));
         self.host.attach(Arc::new(|_| {}));
@@ -90,6 +97,11 @@ impl Session {
 
     fn run(&mut self, request: &Execute) -> Result<Outcome, CellError> {
         self.sources.add(&request.cell_name, &request.code);
+        if let Some(name) = question(&request.code) {
+            let known = self.inspect(name, name.chars().count());
+            let said = known.unwrap_or_else(|| Bundle::text(format!("nothing is known of `{name}`")));
+            return Ok(Outcome { result: Ok(Some(said)), exit: None });
+        }
         let mut ast = match self.engine.compile(&request.code) {
             Ok(ast) => ast,
             Err(e) => return Err(self.explain(EvalAltResult::from(e), &request.cell_name)),
@@ -149,8 +161,25 @@ impl Session {
     }
 }
 
+fn broken(what: &str) -> CellError {
+    CellError::plain("InternalError", format!("the cell could not be run: {what}"))
+}
+
+/// The name in `name?` or `?name`, which is no Rhai but what notebooks know.
+fn question(code: &str) -> Option<&str> {
+    let code = code.trim();
+    let name = code.strip_suffix('?').or_else(|| code.strip_prefix('?'))?.trim();
+    let path = name.split('.').all(rhai::is_valid_identifier);
+    path.then_some(name)
+}
+
 #[cfg(test)]
 impl Session {
+    /// A native method that only a test wants.
+    pub fn define_method_for_tests(&mut self, name: &str, f: impl Fn(&mut i64) -> i64 + Send + Sync + 'static) {
+        self.engine.register_fn(name, f);
+    }
+
     /// A native function that only a test wants.
     pub fn define_for_tests(&mut self, name: &str, f: impl Fn(i64) -> i64 + Send + Sync + 'static) {
         self.engine.register_fn(name, f);

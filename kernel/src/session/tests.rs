@@ -108,6 +108,9 @@ fn higher_order_methods_may_read_their_own_array() {
     assert_eq!(n.ok("xs.map(|x| x - mean())"), "[-1.0, 0.0, 1.0]");
     assert_eq!(n.ok("xs.filter(|x| x > xs[0])"), "[2.0, 3.0]");
     assert_eq!(n.ok("xs.map(|x| x + xs.len()).len()"), "3");
+    assert_eq!(n.ok("let ws = [1, 2]; fn size() { ws.len() } ws.map(|x| x * size() + ws.len())"), "[4, 6]");
+    assert_eq!(n.ok("let k = 1; { let k = 2; let inner = 3; k += inner; } k"), "1");
+    assert_eq!(n.ok("let k = 1; let r = []; for k in 5..7 { r.push(k); } r.push(k); r"), "[5, 6, 1]");
     assert_eq!(n.ok("xs.map(|x, i| x * i)"), "[0.0, 2.0, 6.0]");
     assert_eq!(
         n.ok("[xs.some(|x| x > 2.0), xs.all(|x| x > 2.0), xs.find(|x| x > 1.0), xs.index_of(|x| x == 9.0)]"),
@@ -121,6 +124,10 @@ fn higher_order_methods_may_read_their_own_array() {
     let e = n.err("xs.for_each(|| this *= mean())");
     assert!(e.evalue.contains("`xs` is in use") && e.help[0].contains("copy"), "{e}");
     assert_eq!(n.ok("let zs = [3, 1, 2]; zs.sort(|a, b| b - a); zs"), "[3, 2, 1]");
+    assert_eq!(n.ok("fn rank(x) { zs.index_of(x) } zs.sort(|a, b| rank(b) < rank(a)); zs"), "[1, 2, 3]");
+    assert_eq!(n.err("zs.sort(|a, b| missing(a))").ename, "FunctionNotFound");
+    assert_eq!(n.ok("zs.sort(|a, b| if a % 2 == 0 { -1 } else { 1.5 }); zs.len()"), "3");
+    assert_eq!(n.ok("let ds = [1, 1, 2, 2, 1]; ds.dedup(|a, b| a == b && ds.len() > 0); ds"), "[1, 2, 1]");
 }
 
 #[test]
@@ -185,6 +192,10 @@ fn names_are_suggested() {
     let mut n = Notebook::new();
     n.ok("let temperature = 0.8; fn tokenize(text) { text }");
     let help = |e: CellError| format!("{e}");
+    let e = help(n.err("qq"));
+    assert!(!e.contains("did you mean"), "{e}");
+    let long = format!("{} nope", "let a = 1; ".repeat(60));
+    assert!(n.err(&long).lines(false).iter().all(|l| l.chars().count() < 140));
     let e = help(n.err("temprature"));
     assert!(e.contains("variable `temprature` not found") && e.contains("did you mean `temperature`?"), "{e}");
     let e = help(n.err("tokenise(\"a\")"));
@@ -256,6 +267,8 @@ fn deep_recursion_is_an_error() {
     // Closures that call each other through native methods use more of the stack per level.
     let e = n.err("fn deep(n) { [n].map(|x| deep(x + 1)) } deep(0)");
     assert_eq!(e.ename, "StackOverflow", "{e}");
+    let wide = format!("fn wide(n) {{ {}wide(n + 1){} }} wide(0)", "[1 + ".repeat(40), "]".repeat(40));
+    assert_eq!(n.err(&wide).ename, "StackOverflow");
     let nested = format!("{}1{}", "(".repeat(100_000), ")".repeat(100_000));
     assert_eq!(n.err(&nested).ename, "SyntaxError");
     let nested = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -330,11 +343,27 @@ fn completion_offers_what_can_stand_there() {
     assert!(of("whi").1.contains(&"while".to_owned()));
     assert!(of("text.").1.len() > 10);
     assert!(!of("text.").1.contains(&"temperature".to_owned()));
+    assert!(of("xyz(\"sr").1.contains(&"src/".to_owned()), "tests run in the crate's folder");
+    assert_eq!(of("print(\"no/such/folder/").1, Vec::<String>::new());
     // The cursor may stand anywhere, also past the end.
     for cursor in 0..20 {
         let _ = n.session.complete("tex.té`(", cursor);
         let _ = n.session.inspect("tex.té`(", cursor);
     }
+}
+
+#[test]
+fn completion_offers_options_inside_a_call() {
+    let mut n = Notebook::new();
+    n.ok("/// Makes text.\n/// Options: max_tokens, temperature, stop.\nfn make(text, options) { text }");
+    let of = |code: &str| {
+        let matches = n.session.complete(code, code.chars().count()).matches;
+        matches.into_iter().filter(|m| m.kind == MatchKind::Option).map(|m| m.text).collect::<Vec<_>>()
+    };
+    assert_eq!(of("make(\"a\", #{"), ["max_tokens", "stop", "temperature"]);
+    assert_eq!(of("make(\"a\", #{stop: [\"x\", \"}\"], te"), ["temperature"]);
+    assert_eq!(of("make(\"a\", #{stop: te"), Vec::<String>::new());
+    assert_eq!(of("make(\"a\", #{}, te"), Vec::<String>::new());
 }
 
 #[test]
@@ -359,6 +388,55 @@ fn a_native_panic_becomes_an_error() {
     assert_eq!(e.ename, "InternalError");
     assert!(e.evalue.contains("kaboom") && e.help[0].contains("report"), "{e}");
     assert_eq!(n.ok("x + y"), "11");
+    // A panic in the middle of a method leaves its receiver locked for good: it is lost, and that is said.
+    n.session.define_method_for_tests("explode_too", |_: &mut i64| panic!("kaboom"));
+    let e = n.err("x.explode_too()");
+    assert!(e.to_string().contains("lost: x"), "{e}");
+    assert_eq!(n.err("x").ename, "VariableNotFound");
+    assert_eq!(n.ok("let x = 1; x + y"), "7");
+}
+
+#[test]
+fn a_question_mark_explains() {
+    let mut n = Notebook::new();
+    n.ok("/// Doubles.\nfn twice(n) { n * 2 } let x = 5;");
+    assert!(n.ok("twice?").contains("Doubles."));
+    assert!(n.ok("?x").contains("int"));
+    assert!(n.ok("nothing_such?").contains("nothing is known"));
+    assert!(n.ok("help()").contains("display(value)") && n.ok("help()").contains("twice(n)"));
+    assert!(n.ok("help(\"sleep\")").contains("Waits"));
+    assert!(n.err("help(\"slep\")").evalue.contains("did you mean \"sleep\"?"));
+}
+
+#[test]
+fn progress_bars_count_and_end() {
+    let mut n = Notebook::new();
+    n.ok("let sum = 0; for x in progress([1, 2, 3], \"adding\") { sum += x; } for i in progress(100) { if i == 2 { break; } }");
+    assert_eq!(n.ok("sum"), "6");
+    n.ok("for x in progress([1, 2, 3], \"adding\") { sum += x; } for i in progress(100) { if i == 2 { break; } }");
+    let events = n.events.lock().unwrap().clone();
+    let ends: Vec<(String, u64)> = events
+        .iter()
+        .filter_map(|e| match e {
+            SessionEvent::Progress { label, done, total, .. } if done == total => Some((label.clone(), *total)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ends, [("adding".to_owned(), 3), ("progress".to_owned(), 100)]);
+}
+
+#[test]
+fn waiting_can_be_interrupted() {
+    let mut n = Notebook::new();
+    let flag = n.session.interrupt();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        flag.raise();
+    });
+    let start = Instant::now();
+    assert!(n.err("try { sleep(30) } catch {}").is_interrupt());
+    assert!(start.elapsed() < Duration::from_millis(500));
+    stopper.join().unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use rhai::{Dynamic, Scope};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Variables by name. Cloning it shares it.
@@ -9,12 +10,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// Every value is a *shared* Rhai value, so that reading one hands out a reference and an assignment, wherever it is
 /// made, changes the one cell.
 #[derive(Clone, Default)]
-pub struct Variables(Arc<RwLock<BTreeMap<String, Dynamic>>>);
+pub struct Variables {
+    cells: Arc<RwLock<BTreeMap<String, Dynamic>>>,
+    adopted: Arc<AtomicUsize>,
+}
 
 impl Variables {
     /// The cell of a variable.
     pub fn get(&self, name: &str) -> Option<Dynamic> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.cells.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     /// Defines a constant.
@@ -24,7 +28,7 @@ impl Variables {
 
     /// Names, in order.
     pub fn names(&self) -> Vec<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.cells.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
     /// Makes what a statement defined at the top level of a cell a notebook variable.
@@ -34,6 +38,7 @@ impl Variables {
     pub fn adopt(&self, scope: &mut Scope<'_>, from: usize) {
         // The newest entry comes first.
         let new = scope.len().saturating_sub(from);
+        self.adopted.store(scope.len(), Ordering::Relaxed);
         let fresh: Vec<(String, bool)> =
             scope.iter_raw().take(new).map(|(name, constant, _)| (name.to_owned(), constant)).collect();
         for (name, constant) in fresh {
@@ -48,9 +53,19 @@ impl Variables {
         }
     }
 
+    /// How many variables at the bottom of the running cell's scope are the notebook's.
+    pub fn adopted(&self) -> usize {
+        self.adopted.load(Ordering::Relaxed)
+    }
+
+    /// Says that a cell starts, whose scope is empty.
+    pub fn begin(&self) {
+        self.adopted.store(0, Ordering::Relaxed);
+    }
+
     /// Removes variables that a panic left locked for good, and names them.
     pub fn drop_broken(&self) -> Vec<String> {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.cells.write().unwrap_or_else(PoisonError::into_inner);
         let broken: Vec<String> = all.iter().filter(|(_, v)| v.is_locked()).map(|(k, _)| k.clone()).collect();
         for name in &broken {
             all.remove(name);
@@ -77,6 +92,6 @@ impl Variables {
     }
 
     fn put(&self, name: &str, cell: Dynamic) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), cell);
+        self.cells.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), cell);
     }
 }

@@ -25,6 +25,8 @@ struct State {
     watched: bool,
     /// The last text on stdout did not end its line.
     line_open: bool,
+    /// Nobody reads stdout any more.
+    gone: bool,
 }
 
 struct Bar {
@@ -40,7 +42,14 @@ impl Printer {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         });
-        Self(Arc::new(Mutex::new(State { interrupt, bars, running: HashMap::new(), watched, line_open: false })))
+        Self(Arc::new(Mutex::new(State {
+            interrupt,
+            bars,
+            running: HashMap::new(),
+            watched,
+            line_open: false,
+            gone: false,
+        })))
     }
 
     /// Where a session sends its events.
@@ -74,6 +83,13 @@ impl Printer {
     pub fn error(&self, error: &CellError) {
         let mut state = self.state();
         state.end_line();
+        if error.is_interrupt() && state.gone {
+            return;
+        }
+        if error.is_interrupt() && state.watched {
+            // The terminal wrote ^C where the cursor was.
+            state.err("\n");
+        }
         state.err(&format!("{}\n", error.lines(colour(Stream::Err)).join("\n")));
     }
 
@@ -105,6 +121,7 @@ impl State {
         });
         // `minerva run x.rhai | head`: the reader is gone, and there is nobody left to work for.
         if written.is_err_and(|e| e.kind() == ErrorKind::BrokenPipe) {
+            self.gone = true;
             self.interrupt.raise();
         }
     }

@@ -1,0 +1,28 @@
+//! Text files, in and out.
+
+use super::define;
+use super::error::{ScriptResult, guard, raise_text};
+use minerva_engine::Error;
+use rhai::Engine;
+
+/// Registers the functions of this file.
+pub fn register(engine: &mut Engine) {
+    let doc = "The text of a file (UTF-8).";
+    define("read_text", &["path: string", "string"], doc).register_into_engine(
+        engine,
+        |path: &str| -> ScriptResult<String> {
+            let bytes = guard(|| std::fs::read(path).map_err(|e| Error::io(path, e)))?;
+            String::from_utf8(bytes).map_err(|_| raise_text("FormatError", format!("{path}: not UTF-8 text")))
+        },
+    );
+    let doc = "Writes a file; what it held before is gone.";
+    define("write_text", &["path: string", "text: string"], doc).register_into_engine(
+        engine,
+        |path: &str, text: &str| -> ScriptResult<()> {
+            guard(|| std::fs::write(path, text).map_err(|e| Error::io(path, e)))
+        },
+    );
+    let doc = "Whether a file or folder of this name exists.";
+    define("file_exists", &["path: string", "bool"], doc)
+        .register_into_engine(engine, |path: &str| std::path::Path::new(path).exists());
+}
