@@ -57,10 +57,16 @@ pub(super) fn dot_f32(a: &[f32], b: &[f32]) -> f32 {
     let mut sums = [0.0; LANES];
     for (a, b) in a_parts.iter().zip(b_parts) {
         for j in 0..LANES {
-            sums[j] = a[j].mul_add(b[j], sums[j]);
+            sums[j] = multiply_add(a[j], b[j], sums[j]);
         }
     }
     sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// `a * b + c`, in one rounding where the processor has an instruction for it; elsewhere that would be a function call.
+#[inline(always)]
+fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
 }
 
 /// What blocks left over: values of a type without a kernel, or those after the last whole group of plain numbers.
@@ -100,7 +106,7 @@ fn dot_blocks<const B: usize, const N: usize>(
         block(stored, &mut values);
         for at in (0..N).step_by(LANES) {
             for j in 0..LANES {
-                sums[j] = values[at + j].mul_add(x[at + j], sums[j]);
+                sums[j] = multiply_add(values[at + j], x[at + j], sums[j]);
             }
         }
     }
