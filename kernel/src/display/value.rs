@@ -174,7 +174,8 @@ pub fn plain_type_name(name: &str) -> &str {
             Some("FnPtr") => "function",
             Some("Range") => "range",
             Some("RangeInclusive") => "range=",
-            Some(last) if !last.is_empty() => last,
+            // What Rust calls the handle of a model is a model to a script.
+            Some(last) if !last.is_empty() => last.strip_suffix("Handle").filter(|n| !n.is_empty()).unwrap_or(last),
             _ => name,
         },
     }

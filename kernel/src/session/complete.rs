@@ -3,7 +3,7 @@
 use super::names::{Function, Names, Role};
 use super::types::{Completion, Match, MatchKind};
 use super::variables::Variables;
-use crate::display::{Bundle, type_name};
+use crate::display::Bundle;
 use crate::script::Host;
 use rhai::{Dynamic, Map};
 
@@ -54,7 +54,7 @@ pub fn inspect(code: &str, cursor: usize, variables: &Variables, names: &Names, 
     if !method && let Some(value) = variables.get(&word).filter(|v| !v.is_locked()) {
         let value = value.flatten();
         let bundle = host.bundle(&value);
-        let text = format!("{word}: {}\n{}", type_name(&value), bundle.plain());
+        let text = format!("{word}: {}\n{}", names.type_of(&value), bundle.plain());
         return Some(Bundle { data: bundle.data, metadata: bundle.metadata }.with("text/plain", text));
     }
     names.about(&word).map(Bundle::text)
@@ -107,7 +107,7 @@ fn paths(typed: &str, end: usize) -> Completion {
 }
 
 /// The options of the function in whose options map `#{…}` a name is being typed. Documentation lists them on a line
-/// that starts with `Options:`.
+/// that reads `options: a, b.`
 fn options(before: &[char], names: &Names) -> Option<Vec<Match>> {
     let code = without_strings(before);
     let (map, typed) = open_bracket(&code, '{')?;
@@ -117,16 +117,8 @@ fn options(before: &[char], names: &Names) -> Option<Vec<Match>> {
     }
     let (call, _) = open_bracket(map, '(')?;
     let name: String = call.iter().rev().take_while(|c| is_word(**c)).collect::<Vec<_>>().into_iter().rev().collect();
-    let functions = names.calls(&name);
-    let listed = functions.iter().flat_map(|f| f.doc.lines()).filter_map(|l| l.strip_prefix("Options:"));
-    let mut out: Vec<Match> = listed
-        .flat_map(|l| l.split(','))
-        .map(|o| o.trim().trim_end_matches('.'))
-        .filter(|o| rhai::is_valid_identifier(o))
-        .map(|o| Match { text: o.to_owned(), kind: MatchKind::Option, doc: format!("option of {name}") })
-        .collect();
-    out.sort_by(|a, b| a.text.cmp(&b.text));
-    out.dedup();
+    let option = |o: &str| Match { text: o.to_owned(), kind: MatchKind::Option, doc: format!("option of {name}") };
+    let out: Vec<Match> = names.options_of(&name).into_iter().map(option).collect();
     Some(out).filter(|o| !o.is_empty())
 }
 
@@ -167,7 +159,7 @@ fn is_word(c: char) -> bool {
 fn words(before: &[char], variables: &Variables, names: &Names) -> Vec<Match> {
     let mut out: Vec<Match> = Vec::new();
     for name in variables.names() {
-        let doc = variables.get(&name).filter(|v| !v.is_locked()).map(|v| type_name(&v.flatten()));
+        let doc = variables.get(&name).filter(|v| !v.is_locked()).map(|v| names.type_of(&v.flatten()));
         out.push(Match { text: name, kind: MatchKind::Variable, doc: doc.unwrap_or_default() });
     }
     let text: String = before.iter().collect();
@@ -194,10 +186,10 @@ fn members(head: &str, variables: &Variables, names: &Names) -> Vec<Match> {
     let mut out = Vec::new();
     if let Some(map) = value.read_lock::<Map>() {
         for (key, v) in map.iter().filter(|(k, _)| rhai::is_valid_identifier(k)) {
-            out.push(Match { text: key.to_string(), kind: MatchKind::Property, doc: type_name(v) });
+            out.push(Match { text: key.to_string(), kind: MatchKind::Property, doc: names.type_of(v) });
         }
     }
-    out.extend(named(names.members(&type_name(&value)), true));
+    out.extend(named(names.members(&names.type_of(&value)), true));
     out
 }
 

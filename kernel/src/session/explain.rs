@@ -5,7 +5,7 @@ use super::memory::OutOfMemory;
 use super::names::{Names, Role};
 use super::sources::Sources;
 use super::variables::Variables;
-use crate::display::{plain_type_name, type_name};
+use crate::display::plain_type_name;
 use crate::script::Host;
 use crate::script::error::ScriptError;
 use minerva_engine::error::bytes;
@@ -128,7 +128,7 @@ impl Context<'_> {
         let rest = place.source.as_ref()?.chars().skip(place.column.checked_sub(1)?);
         let name: String = rest.take(place.width).collect();
         let value = self.variables.get(&name).filter(|v| !v.is_locked())?;
-        Some(type_name(&value.flatten()))
+        Some(self.names.type_of(&value.flatten()))
     }
 
     fn variable(&self, name: &str) -> Said {

@@ -1,13 +1,16 @@
 //! The functions a session knows: names, parameters, documentation.
 
-use crate::display::plain_type_name;
-use rhai::Engine;
+use crate::display::{plain_type_name, type_name};
+use rhai::{Dynamic, Engine};
 use serde::Deserialize;
+use std::collections::HashMap;
 
 /// Every function of an engine, native and script.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     functions: Vec<Function>,
+    /// What scripts call a registered type, by the name Rust has for it.
+    types: HashMap<String, String>,
 }
 
 /// One function, one overload.
@@ -47,10 +50,20 @@ pub enum Role {
     Other,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Metadata {
     #[serde(default)]
     functions: Vec<RawFunction>,
+    #[serde(default)]
+    custom_types: Vec<RawType>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawType {
+    type_name: String,
+    display_name: String,
 }
 
 #[derive(Deserialize)]
@@ -90,12 +103,13 @@ impl Names {
     }
 
     fn from_json(json: &str) -> Self {
-        let raw = serde_json::from_str(json).unwrap_or(Metadata { functions: Vec::new() }).functions;
+        let Metadata { functions: raw, custom_types } = serde_json::from_str(json).unwrap_or_default();
+        let types = custom_types.into_iter().map(|t| (t.type_name, t.display_name)).collect();
         let mut functions: Vec<Function> =
             raw.into_iter().filter(|f| !f.is_anonymous && !f.name.starts_with("anon$")).map(Function::from).collect();
         functions.sort_by(|a, b| (&a.name, a.params.len(), b.script).cmp(&(&b.name, b.params.len(), a.script)));
         functions.dedup_by(|later, first| later.signature(false) == first.signature(false) && later.role == first.role);
-        Self { functions }
+        Self { functions, types }
     }
 
     /// Every function.
@@ -106,6 +120,29 @@ impl Names {
     /// The overloads of a name that is called.
     pub fn calls(&self, name: &str) -> Vec<&Function> {
         self.all().filter(|f| f.role == Role::Call && f.name == name).collect()
+    }
+
+    /// The type of a value as scripts and signatures call it.
+    pub fn type_of(&self, value: &Dynamic) -> String {
+        self.types.get(value.type_name()).cloned().unwrap_or_else(|| type_name(value))
+    }
+
+    /// The names of the options that a function's documentation lists (`options: a, b.`), those of functions it refers
+    /// to (`the options of generate`) included.
+    pub fn options_of(&self, name: &str) -> Vec<&str> {
+        let mut out = Vec::new();
+        for line in self.calls(name).iter().flat_map(|f| f.doc.lines()) {
+            out.extend(listed_options(line));
+            let named = line.split_once("options of ").map_or("", |(_, rest)| rest);
+            for word in named.split_whitespace().take(4).map(|w| w.trim_matches(|c: char| !c.is_alphanumeric())) {
+                if word != name {
+                    out.extend(self.calls(word).iter().flat_map(|f| f.doc.lines()).flat_map(listed_options));
+                }
+            }
+        }
+        out.sort_unstable();
+        out.dedup();
+        out
     }
 
     /// Signatures and documentation of a name.
@@ -185,10 +222,17 @@ impl From<RawFunction> for Function {
     }
 }
 
+/// The names in `options: a, b, c.`
+fn listed_options(line: &str) -> impl Iterator<Item = &str> {
+    let list = line.split_once("ptions:").map_or("", |(_, list)| list);
+    let list = list.split_once(". ").map_or(list, |(list, _)| list);
+    list.split(',').map(|o| o.trim().trim_end_matches('.')).filter(|o| rhai::is_valid_identifier(o))
+}
+
 /// The type inside `Result<…>` where that is what the signature says.
 fn result_type(returns: &str) -> &str {
-    let inner = returns.strip_prefix("Result<").or_else(|| returns.strip_prefix("RhaiResultOf<"));
-    inner.and_then(|t| t.split([',', '>']).next()).unwrap_or(returns)
+    let inner = returns.split_once("Result<").or_else(|| returns.split_once("RhaiResultOf<"));
+    inner.and_then(|(_, t)| t.split([',', '>']).next()).unwrap_or(returns)
 }
 
 /// Documentation without its comment marks; code fences that say nothing are kept out.

@@ -345,6 +345,11 @@ fn completion_offers_what_can_stand_there() {
     assert!(!of("text.").1.contains(&"temperature".to_owned()));
     assert!(of("xyz(\"sr").1.contains(&"src/".to_owned()), "tests run in the crate's folder");
     assert_eq!(of("print(\"no/such/folder/").1, Vec::<String>::new());
+    let mut n = Notebook::new();
+    n.ok("let shown = html(\"<b>\"); let bar = progress(3);");
+    let c = n.session.complete("bar.st", 6);
+    assert_eq!(c.matches.iter().map(|m| m.text.as_str()).collect::<Vec<_>>(), ["step"]);
+    assert!(n.session.inspect("bar", 1).unwrap().plain().starts_with("bar: Progress"));
     // The cursor may stand anywhere, also past the end.
     for cursor in 0..20 {
         let _ = n.session.complete("tex.té`(", cursor);
@@ -362,6 +367,12 @@ fn completion_offers_options_inside_a_call() {
     };
     assert_eq!(of("make(\"a\", #{"), ["max_tokens", "stop", "temperature"]);
     assert_eq!(of("make(\"a\", #{stop: [\"x\", \"}\"], te"), ["temperature"]);
+    n.ok("/// Like it, with the options of make and more.\nfn remake(text, options) { text }");
+    let of = |code: &str| {
+        let matches = n.session.complete(code, code.chars().count()).matches;
+        matches.into_iter().filter(|m| m.kind == MatchKind::Option).map(|m| m.text).collect::<Vec<_>>()
+    };
+    assert_eq!(of("remake(\"a\", #{ma"), ["max_tokens"]);
     assert_eq!(of("make(\"a\", #{stop: te"), Vec::<String>::new());
     assert_eq!(of("make(\"a\", #{}, te"), Vec::<String>::new());
 }
