@@ -31,26 +31,38 @@ pub fn check_finite(logits: &[f32]) -> Result<()> {
     Ok(())
 }
 
-/// ln Σ exp(x), computed in f64 around the maximum.
-pub(crate) fn log_sum_exp(logits: &[f32]) -> f64 {
-    let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    max + logits.iter().map(|x| (f64::from(*x) - max).exp()).sum::<f64>().ln()
+/// The denominator of a softmax: the row's maximum, and ln Σ exp(x - maximum). Kept apart, because their sum loses the
+/// second beside a large first.
+pub(crate) struct Normalizer {
+    max: f64,
+    log_sum: f64,
+}
+
+impl Normalizer {
+    pub(crate) fn new(logits: &[f32]) -> Self {
+        let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        Self { max, log_sum: logits.iter().map(|x| (f64::from(*x) - max).exp()).sum::<f64>().ln() }
+    }
+
+    pub(crate) fn logprob(&self, logit: f32) -> f32 {
+        ((f64::from(logit) - self.max) - self.log_sum) as f32
+    }
 }
 
 /// Log-probability of one token under the softmax of `logits`; `None` when the token is out of range.
 pub fn log_softmax_at(logits: &[f32], token: Token) -> Option<f32> {
     let logit = *logits.get(usize::try_from(token).ok()?)?;
-    Some((f64::from(logit) - log_sum_exp(logits)) as f32)
+    Some(Normalizer::new(logits).logprob(logit))
 }
 
 /// The `n` likeliest tokens of a row, likeliest first; equal logits in order of id.
 pub fn top(logits: &[f32], n: usize) -> Result<Vec<Candidate>> {
     check_finite(logits)?;
-    let total = log_sum_exp(logits);
+    let normalizer = Normalizer::new(logits);
     Ok(largest(logits, n)
         .into_iter()
         .enumerate()
-        .map(|(rank, (token, logit))| Candidate { token, logit, logprob: (f64::from(logit) - total) as f32, rank })
+        .map(|(rank, (token, logit))| Candidate { token, logit, logprob: normalizer.logprob(logit), rank })
         .collect())
 }
 

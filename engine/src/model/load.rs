@@ -128,7 +128,7 @@ fn load_on(kind: BackendKind, source: &Source, options: &LoadOptions, control: &
         }
         #[cfg(feature = "llama-cpp")]
         BackendKind::LlamaCpp => {
-            let options = llama_options(options);
+            let options = llama_options(options)?;
             room(backend::llama_cpp::memory_needs(&*file, &options)?.total())?;
             backend::llama_cpp::load(&*file, &options, control)
         }
@@ -167,9 +167,11 @@ fn candle_device(choice: DeviceChoice) -> Result<candle_core::Device> {
 }
 
 #[cfg(feature = "llama-cpp")]
-fn llama_options(options: &LoadOptions) -> backend::llama_cpp::LlamaOptions {
-    use backend::llama_cpp::{Device, FlashAttention, LlamaOptions};
-    LlamaOptions {
+fn llama_options(options: &LoadOptions) -> Result<backend::llama_cpp::LlamaOptions> {
+    use backend::llama_cpp::{CacheType, Device, FlashAttention, LlamaOptions};
+    let cache_type = options.cache_type.as_deref().map(CacheType::parse).transpose()?.unwrap_or_default();
+    Ok(LlamaOptions {
+        cache_type,
         context: options.context,
         threads: options.threads,
         device: match options.device {
@@ -185,7 +187,7 @@ fn llama_options(options: &LoadOptions) -> backend::llama_cpp::LlamaOptions {
             Some(false) => FlashAttention::Off,
         },
         ..LlamaOptions::default()
-    }
+    })
 }
 
 /// A refusal by the only backend that was tried: says that there is another one.

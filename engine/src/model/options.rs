@@ -104,6 +104,8 @@ pub struct LoadOptions {
     pub gpu_layers: Option<u32>,
     /// llama.cpp's flash attention; `None` lets it choose.
     pub flash_attention: Option<bool>,
+    /// How llama.cpp stores keys and values: `"f16"` (its default), `"f32"`, `"bf16"`, `"q8_0"`.
+    pub cache_type: Option<String>,
     /// Refuse a load that needs more memory than is free.
     pub memory_check: bool,
 }
@@ -118,6 +120,7 @@ impl Default for LoadOptions {
             threads: None,
             gpu_layers: None,
             flash_attention: None,
+            cache_type: None,
             memory_check: true,
         }
     }

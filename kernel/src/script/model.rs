@@ -218,6 +218,7 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
     options.threads = o.take::<usize>("threads", &["n_threads"])?.map(positive("threads")).transpose()?;
     options.gpu_layers = o.take("gpu_layers", &["n_gpu_layers"])?;
     options.flash_attention = o.take("flash_attention", &[])?;
+    options.cache_type = o.choice("cache_type", &["f16", "f32", "bf16", "q8_0"])?.map(str::to_owned);
     options.memory_check = o.take("memory_check", &[])?.unwrap_or(true);
     o.finish()?;
     Ok(options)
