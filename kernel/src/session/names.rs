@@ -215,7 +215,7 @@ impl From<RawFunction> for Function {
             .collect();
         params.resize(raw.num_params, Param { name: String::new(), kind: "any".into() });
         let returns = match plain_type_name(result_type(&raw.return_type)) {
-            "()" | "any" => String::new(),
+            "()" | "any" | "Dynamic" => String::new(),
             name => name.to_owned(),
         };
         Self { name, params, returns, doc: doc_text(&raw.doc_comments), role, script: raw.kind == "script" }
