@@ -214,8 +214,9 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
     if let Some(dtype) = o.take::<String>("dtype", &["torch_dtype"])? {
         options.dtype = dtype.parse().map_err(raise)?;
     }
-    options.context = o.take::<usize>("context", &["n_ctx"])?.map(positive("context")).transpose()?;
-    options.threads = o.take::<usize>("threads", &["n_threads"])?.map(positive("threads")).transpose()?;
+    options.context = o.take::<usize>("context", &["n_ctx"])?.map(between("context", 1, usize::MAX)).transpose()?;
+    options.threads =
+        o.take::<usize>("threads", &["n_threads"])?.map(between("threads", 1, MOST_THREADS)).transpose()?;
     options.gpu_layers = o.take("gpu_layers", &["n_gpu_layers"])?;
     options.flash_attention = o.take("flash_attention", &[])?;
     options.cache_type = o.choice("cache_type", &["f16", "f32", "bf16", "q8_0"])?.map(str::to_owned);
@@ -224,10 +225,16 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
     Ok(options)
 }
 
-fn positive(what: &'static str) -> impl Fn(usize) -> ScriptResult<usize> {
-    move |n| match n {
-        0 => Err(raise(Error::argument(format!("load: option {what}"), "at least 1", "0"))),
-        n => Ok(n),
+/// More threads than llama.cpp's kernels can count, and far more than help.
+const MOST_THREADS: usize = 512;
+
+fn between(what: &'static str, least: usize, most: usize) -> impl Fn(usize) -> ScriptResult<usize> {
+    move |n| {
+        if (least..=most).contains(&n) {
+            return Ok(n);
+        }
+        let expected = if most == usize::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
+        Err(raise(Error::argument(format!("load: option {what}"), expected, n.to_string())))
     }
 }
 
