@@ -125,7 +125,8 @@ fn fit(
             (sum, steps) = (0.0, 0);
             let seconds = start.elapsed().as_secs_f32();
             println!("step {step:6}  {seconds:6.0} s  train {train:.4}  validation {validation:.4}");
-            writeln!(csv, "{step},{seconds:.1},{:.6},{train:.4},{validation:.4}", lr.unwrap_or(0.0))?;
+            let train = if train.is_nan() { String::new() } else { format!("{train:.4}") };
+            writeln!(csv, "{step},{seconds:.1},{:.6},{train},{validation:.4}", lr.unwrap_or(0.0))?;
             if validation < best {
                 best = validation;
                 save(variables, options)?;
