@@ -52,3 +52,4 @@ bench:
 
 uninstall:
 	rm -f "$(MINERVA)"
+	rm -rf "$(or $(JUPYTER_DATA_DIR),$(HOME)/.local/share/jupyter)/kernels/minerva"

@@ -17,6 +17,8 @@ pub fn smollm2() -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    eprintln!("SKIPPED: no real model at {}; `make model` fetches it", path.display());
+    // Past the test harness, which swallows what passing tests print.
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIPPED: no real model at {}; `make model` fetches it", path.display());
     None
 }

@@ -11,19 +11,14 @@ use minerva_engine::model::{BackendChoice, LoadOptions, Model, load};
 use minerva_tests::real_model;
 use minerva_tests::reference::{self, Case, STRIDE, nmse};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
-/// The real file in another type, made once and kept beside it.
-fn variant(source: &Path, dtype: DType) -> PathBuf {
-    static LOCK: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = LOCK.lock().unwrap();
+/// The real file in another type, made anew by this build's own code; it goes with the folder.
+fn variant(source: &Path, dtype: DType, folder: &Path) -> PathBuf {
     if dtype == DType::Q4_1 {
         return source.to_owned();
     }
-    let path = real_model::folder().join(format!("SmolLM2-135M-Instruct.{dtype}.gguf"));
-    if !path.exists() {
-        requantize(source, &path, dtype, &Control::default()).unwrap();
-    }
+    let path = folder.join(format!("SmolLM2-135M-Instruct.{dtype}.gguf"));
+    requantize(source, &path, dtype, &Control::default()).unwrap();
     path
 }
 
@@ -52,7 +47,8 @@ fn greedy(model: &Model, case: &Case) -> Vec<u32> {
 /// Dense weights: both backends agree with transformers, and so with each other.
 fn dense(dtype: DType, fixture: &str) {
     let Some(source) = real_model::smollm2() else { return };
-    let path = variant(&source, dtype);
+    let folder = tempfile::tempdir().unwrap();
+    let path = variant(&source, dtype, folder.path());
     let cases = reference::smollm2(fixture);
     let kinds: &[_] =
         if HAS_LLAMA_CPP { &[BackendKind::Candle, BackendKind::LlamaCpp] } else { &[BackendKind::Candle] };
@@ -68,15 +64,17 @@ fn dense(dtype: DType, fixture: &str) {
 }
 
 /// Quantized weights: candle is no further from the truth on the same weights than llama.cpp is.
-fn quantized(dtype: DType, fixture: &str) {
+/// In a build without llama.cpp the bound is what llama.cpp's own two ways of attention differ by.
+fn quantized(dtype: DType, fixture: &str, bound: f64) {
     let Some(source) = real_model::smollm2() else { return };
-    let path = variant(&source, dtype);
+    let folder = tempfile::tempdir().unwrap();
+    let path = variant(&source, dtype, folder.path());
     let cases = reference::smollm2(fixture);
     let candle = on(&path, BackendKind::Candle);
     let llama = HAS_LLAMA_CPP.then(|| on(&path, BackendKind::LlamaCpp));
     for (i, case) in cases.iter().enumerate() {
         let ours = distance(&candle, case);
-        let theirs = llama.as_ref().map_or(1.5e-2, |m| distance(m, case));
+        let theirs = llama.as_ref().map_or(bound, |m| distance(m, case));
         println!("{dtype} prompt {i}: NMSE candle {ours:.1e}, llama.cpp {theirs:.1e}");
         assert!(ours <= theirs, "{dtype} prompt {i}: candle {ours:e}, llama.cpp {theirs:e}");
     }
@@ -94,10 +92,10 @@ fn f16_equals_transformers() {
 
 #[test]
 fn q8_0_is_no_further_than_llama_cpp() {
-    quantized(DType::Q8_0, "Q8_0");
+    quantized(DType::Q8_0, "Q8_0", 1.5e-3);
 }
 
 #[test]
 fn q4_1_is_no_further_than_llama_cpp() {
-    quantized(DType::Q4_1, "Q4_1");
+    quantized(DType::Q4_1, "Q4_1", 1.5e-2);
 }

@@ -69,7 +69,7 @@ pub(crate) fn wrong_length(name: &str, expected: u64, found: usize) -> Error {
 }
 
 /// Writes a small file whole or not at all.
-pub(crate) fn write_small(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_small(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut out = AtomicFile::create(path)?;
     out.write(bytes)?;
     out.commit()

@@ -1,6 +1,6 @@
 //! What is in a file: sniffing by content, and GGUF and safetensors readers behind one [`TensorFile`].
 
-pub(crate) mod atomic;
+pub mod atomic;
 mod blocks;
 mod code_tables;
 mod dequantize;

@@ -112,7 +112,7 @@ pub fn run(
     options.validate()?;
     if prompt.is_empty() {
         return Err(Error::argument("prompt", "at least one token", "none")
-            .with_help("this tokenizer adds no beginning-of-sequence token, so an empty text is no prompt"));
+            .with_help("give some text; where the tokenizer begins every text with a token of its own, \"\" will do"));
     }
     if prompt.len() > context {
         return Err(Error::ContextOverflow { tokens: prompt.len(), context });
@@ -183,7 +183,10 @@ pub fn run(
     if scanner.hit().is_none() {
         let rest = stream.finish();
         show(&mut generation, scanner.push(&rest), control);
-        show(&mut generation, scanner.finish(), control);
+        match scanner.hit() {
+            Some(stop) => generation.finish = FinishReason::Stop(stop.to_owned()),
+            None => show(&mut generation, scanner.finish(), control),
+        }
     }
     generation.timings.generated_tokens = generation.tokens.len();
     Ok(generation)

@@ -48,7 +48,9 @@ impl Sampler {
         }
         // Rounding may leave a remainder past the last candidate.
         self.candidates
-            .last()
+            .iter()
+            .rev()
+            .find(|(_, p)| *p > 0.0)
             .map(|(token, _)| *token)
             .ok_or_else(|| Error::Numeric("no token is left to choose".into()))
     }
@@ -72,8 +74,10 @@ impl Sampler {
         penalize(o, c, history);
 
         if o.temperature == 0.0 {
-            keep_largest(c, 1);
-            c.iter_mut().for_each(|(_, p)| *p = 1.0);
+            // The first of the largest; no sorting of a whole vocabulary for one token.
+            let best = c.iter().copied().reduce(|best, next| if next.1 > best.1 { next } else { best });
+            c.clear();
+            c.extend(best.map(|(token, _)| (token, 1.0)));
             return Ok(());
         }
         if o.top_k > 0 {

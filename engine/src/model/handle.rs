@@ -115,6 +115,9 @@ impl Model {
     /// One row of logits per token of `text`: row `i` predicts token `i + 1`.
     pub fn logits(&self, tokens: &[Token], control: &Control) -> Result<Logits> {
         self.not_empty(tokens)?;
+        // The rows stand twice for a moment: in the backend's own buffer and in ours.
+        let bytes = (tokens.len() as u64).saturating_mul(self.info().vocab_size as u64).saturating_mul(8);
+        super::memory::check(&format!("the logits of {} tokens", tokens.len()), bytes)?;
         self.with_cache(|sequence| {
             sequence.truncate(0)?;
             sequence.feed(tokens, Rows::All, control)
@@ -166,7 +169,10 @@ impl Model {
             None => self.inner.backend.sequence()?,
         };
         let result = f(sequence.as_mut());
-        *self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(sequence);
+        // After a fault of the backend the sequence may be beyond use; the next call makes a new one.
+        if !matches!(result, Err(Error::Backend { .. })) {
+            *self.inner.cache.lock().unwrap_or_else(PoisonError::into_inner) = Some(sequence);
+        }
         result
     }
 }

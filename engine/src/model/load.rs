@@ -89,6 +89,12 @@ pub fn load(name: &str, options: &LoadOptions, control: &Control) -> Result<Mode
         match load_on(*kind, &source, options, control) {
             Ok(backend) => {
                 tokenizer.check_fits(backend.info().vocab_size)?;
+                let (context, trained) = (backend.info().context, backend.info().context_trained);
+                if context > trained {
+                    control.warn(format!(
+                        "a context of {context} is more than the {trained} tokens this model was trained for: expect nonsense past them"
+                    ));
+                }
                 let why = match first_error {
                     Some(e) => format!("{kind} took it, because the first choice could not: {e}"),
                     None => plan.why,
@@ -99,7 +105,18 @@ pub fn load(name: &str, options: &LoadOptions, control: &Control) -> Result<Mode
                 return Ok(Model::new(source.file(), tokenizer, backend, why, start.elapsed()));
             }
             Err(Error::Interrupted) => return Err(Error::Interrupted),
-            Err(e) => first_error = Some(first_error.unwrap_or(e)),
+            Err(second) => {
+                first_error = Some(match first_error {
+                    None => second,
+                    Some(first) => Error::unsupported(
+                        format!(
+                            "no backend can take this file\n{}: {first}\n{kind}: {second}",
+                            plan.backends.first().map_or("first", |k| k.name())
+                        ),
+                        "",
+                    ),
+                });
+            }
         }
     }
     let error = first_error.unwrap_or_else(|| Error::unsupported("no backend takes this file", ""));
@@ -122,18 +139,41 @@ fn load_on(kind: BackendKind, source: &Source, options: &LoadOptions, control: &
         |needs: u64| if options.memory_check { memory::check(&format!("loading {name}"), needs) } else { Ok(()) };
     match kind {
         BackendKind::Candle => {
+            only_for_llama_cpp(options)?;
             let options = candle_options(options)?;
             room(backend::candle::memory_needs(&*file, source.config(), &options)?)?;
             backend::candle::load(file, source.config(), &options, control)
         }
         #[cfg(feature = "llama-cpp")]
         BackendKind::LlamaCpp => {
+            if options.dtype != WeightDType::Auto {
+                return Err(Error::unsupported(
+                    "llama_cpp computes with weights as the file stores them; the option dtype is candle's",
+                    "leave dtype out, or use #{ backend: \"candle\" }",
+                ));
+            }
             let options = llama_options(options)?;
             room(backend::llama_cpp::memory_needs(&*file, &options)?.total())?;
             backend::llama_cpp::load(&*file, &options, control)
         }
         #[cfg(not(feature = "llama-cpp"))]
         BackendKind::LlamaCpp => Err(Error::unsupported("this build does not contain llama.cpp", "")),
+    }
+}
+
+/// A choice that would have no effect is refused, not ignored.
+fn only_for_llama_cpp(options: &LoadOptions) -> Result<()> {
+    let given = [
+        ("gpu_layers", options.gpu_layers.is_some()),
+        ("flash_attention", options.flash_attention.is_some()),
+        ("cache_type", options.cache_type.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::unsupported(
+            format!("the option {name} is llama_cpp's, and this model runs on candle"),
+            format!("leave {name} out, or use #{{ backend: \"llama_cpp\" }} with a GGUF file"),
+        )),
     }
 }
 

@@ -67,26 +67,33 @@ impl Session {
                 return Err(Error::argument("logits", "a session that was fed", "an empty one")
                     .with_help("feed it text first: s.feed(\"Once\")"));
             };
-            // After a truncation only the cache is there: the last token is fed again for its logits.
-            self.sequence.truncate(self.sequence.len() - 1)?;
-            self.feed_tokens(&[token], control)?;
+            // After a truncation only the cache is there: the last token is fed again for its logits. In a copy, so
+            // that an interrupt loses no token.
+            let mut copy = self.sequence.fork()?;
+            copy.truncate(copy.len() - 1)?;
+            let logits = copy.feed(&[token], Rows::Last, control)?;
+            self.last = logits.last().map(<[f32]>::to_vec);
+            self.sequence = copy;
         }
         self.last.as_deref().ok_or_else(|| Error::Numeric("the backend returned no logits".into()))
     }
 
-    /// Generates from here; the generated tokens stay in the session.
+    /// Generates from here; the generated tokens stay in the session. After an error or an interrupt the session is
+    /// what it was before.
     pub fn generate(&mut self, options: &GenerateOptions, control: &Control) -> Result<Generation> {
         let prompt = self.tokens().to_vec();
-        self.last = None;
         let context = self.model.info().context;
-        let generation =
-            generate::run(self.sequence.as_mut(), context, self.model.tokenizer(), &prompt, options, control)?;
+        let mut copy = self.sequence.fork()?;
+        let generation = generate::run(copy.as_mut(), context, self.model.tokenizer(), &prompt, options, control)?;
         // The last token was sampled but not fed.
-        let fed = self.sequence.len() - prompt.len();
-        let rest = generation.tokens.get(fed..).unwrap_or_default().to_vec();
-        if self.sequence.len() + rest.len() <= context {
-            self.feed_tokens(&rest, control)?;
+        let fed = copy.len() - prompt.len();
+        let rest = generation.tokens.get(fed..).unwrap_or_default();
+        let mut last = None;
+        if !rest.is_empty() && copy.len() + rest.len() <= context {
+            last = copy.feed(rest, Rows::Last, control)?.last().map(<[f32]>::to_vec);
         }
+        self.sequence = copy;
+        self.last = last;
         Ok(generation)
     }
 

@@ -167,6 +167,11 @@ fn format(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Jinja) -> Res
 /// `tojson` of `transformers`, which unlike Jinja's own escapes nothing.
 fn tojson(value: &Jinja, options: Kwargs) -> Result<Jinja, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
+    if indent.is_some_and(|n| n > MOST_INDENT) {
+        // The template comes with a file from anywhere: it must not choose how much memory we allocate.
+        let text = format!("tojson: expected an indent of at most {MOST_INDENT}");
+        return Err(minijinja::Error::new(ErrorKind::InvalidOperation, text));
+    }
     let separators: Option<Vec<String>> = options.get("separators")?;
     let sort_keys: Option<bool> = options.get("sort_keys")?;
     let _: Option<bool> = options.get("ensure_ascii")?;
@@ -177,6 +182,9 @@ fn tojson(value: &Jinja, options: Kwargs) -> Result<Jinja, minijinja::Error> {
     let separators = separators.and_then(|list| <[String; 2]>::try_from(list).ok()).map(|[item, key]| (item, key));
     Ok(Jinja::from_safe_string(pyjson::dumps(&json, indent, separators)))
 }
+
+/// Far more than anyone indents by.
+const MOST_INDENT: usize = 64;
 
 /// Marks an error as the template's own refusal.
 const REFUSED: &str = "the template refused the messages: ";

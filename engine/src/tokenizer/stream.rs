@@ -42,10 +42,14 @@ impl TextStream {
 
     /// What is left: bytes that never made a character become U+FFFD. The stream is empty afterwards.
     pub fn finish(&mut self) -> String {
+        let decode = |ids: &[Token]| self.tokenizer.decode(ids, self.skip_special).unwrap_or_default();
+        let before = decode(self.window.get(..self.shown).unwrap_or_default());
+        let after = decode(&self.window);
+        let withheld = after.strip_prefix(before.as_str()).unwrap_or_default().to_owned();
         self.shown = 0;
         self.window.clear();
         let rest = std::mem::take(&mut self.pending);
-        String::from_utf8_lossy(&rest).into_owned()
+        withheld + &String::from_utf8_lossy(&rest)
     }
 
     /// Decodes the last tokens with and without this one; the difference is its text.

@@ -56,7 +56,10 @@ impl Outputs {
                     iopub.send(parent, display_kind(bar.update), content);
                 }
             }
-            SessionEvent::ClearOutput { wait } => iopub.send(parent, "clear_output", json!({ "wait": wait })),
+            SessionEvent::ClearOutput { wait } => {
+                iopub.wait_for_room();
+                iopub.send(parent, "clear_output", json!({ "wait": wait }));
+            }
         }
     }
 }

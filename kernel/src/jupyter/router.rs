@@ -48,7 +48,11 @@ pub async fn read(socket: &mut RouterRecvHalf, wire: &mut Wire, name: &str) -> R
         match socket.recv().await {
             Ok(message) => match wire.read(message) {
                 Ok(request) => return request,
-                Err(reason) => eprintln!("minerva: dropped a message on {name}: {reason}"),
+                Err(reason) => {
+                    // Not `eprintln!`: it panics where standard error is closed.
+                    use std::io::Write;
+                    let _ = writeln!(std::io::stderr(), "minerva: dropped a message on {name}: {reason}");
+                }
             },
             // Nothing that a peer does may end the loop; the pause keeps a lasting fault from eating a core.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,

@@ -3,6 +3,7 @@
 use super::define;
 use super::error::{ScriptResult, guard, raise_text};
 use minerva_engine::Error;
+use minerva_engine::format::atomic::write_small;
 use rhai::Engine;
 
 /// Registers the functions of this file.
@@ -19,7 +20,8 @@ pub fn register(engine: &mut Engine) {
     define("write_text", &["path: string", "text: string"], doc).register_into_engine(
         engine,
         |path: &str, text: &str| -> ScriptResult<()> {
-            guard(|| std::fs::write(path, text).map_err(|e| Error::io(path, e)))
+            // Replaced, not rewritten: the file may be a model that is mapped right now.
+            guard(|| write_small(std::path::Path::new(path), text.as_bytes()))
         },
     );
     let doc = "Whether a file or folder of this name exists.";

@@ -137,6 +137,11 @@ fn sampler(options: Map, function: &'static str) -> ScriptResult<Sampler> {
     let mut o = Options::new(function, options);
     let sampler = sampler_options(&mut o)?;
     o.finish()?;
+    if sampler.repeat_penalty != 1.0 || sampler.frequency_penalty != 0.0 || sampler.presence_penalty != 0.0 {
+        let what = format!("{function}: penalties");
+        let error = Error::argument(what, "none, for one row of logits has no history", "some");
+        return Err(raise(error.with_help("penalties work in generate")));
+    }
     Sampler::new(sampler).map_err(raise)
 }
 

@@ -99,7 +99,7 @@ fn text(engine: &mut Engine) {
         },
     );
     let doc = "The text of one token id or of an array of them, special tokens written out.";
-    define("decode", &["m: Model", "ids: int or array", "string"], doc).register_into_engine(
+    define("decode", &["m: Model", "ids: int|array", "string"], doc).register_into_engine(
         engine,
         |m: &mut ModelHandle, ids: Dynamic| -> ScriptResult<String> {
             let (model, ids) = (m.get()?, tokens::ids(&ids)?);
@@ -119,21 +119,21 @@ fn text(engine: &mut Engine) {
 fn generating(engine: &mut Engine, host: &Host) {
     let doc = "Continues a prompt (text or token ids). The text streams where this session streams.\n\n```\nm.generate(\"ROMEO:\")\n```";
     let h = host.clone();
-    define("generate", &["m: Model", "prompt: string or array", "Generation"], doc)
+    define("generate", &["m: Model", "prompt: string|array", "Generation"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, prompt: Dynamic| generate(&h, m, &prompt, Map::new()));
     let doc = "Continues a prompt with options: max_tokens, temperature, top_k, top_p, min_p, repeat_penalty, repeat_last_n, frequency_penalty, presence_penalty, seed, stop, logprobs, ignore_eos, stream.\n\n```\nm.generate(\"ROMEO:\", #{ max_tokens: 20, seed: 42 })\n```";
     let h = host.clone();
-    define("generate", &["m: Model", "prompt: string or array", "options: map", "Generation"], doc)
+    define("generate", &["m: Model", "prompt: string|array", "options: map", "Generation"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, prompt: Dynamic, options: Map| {
             generate(&h, m, &prompt, options)
         });
     let doc = "Answers a conversation through the model's chat template: a string, or an array of #{ role, content }.\n\n```\nm.chat([#{ role: \"user\", content: \"Hi\" }])\n```";
     let h = host.clone();
-    define("chat", &["m: Model", "messages: string or array", "Generation"], doc)
+    define("chat", &["m: Model", "messages: string|array", "Generation"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, messages: Dynamic| chat(&h, m, &messages, Map::new()));
     let doc = "Answers a conversation, with the options of generate and `template`: a chat template of your own.";
     let h = host.clone();
-    define("chat", &["m: Model", "messages: string or array", "options: map", "Generation"], doc)
+    define("chat", &["m: Model", "messages: string|array", "options: map", "Generation"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, messages: Dynamic, options: Map| {
             chat(&h, m, &messages, options)
         });
@@ -150,7 +150,7 @@ fn generating(engine: &mut Engine, host: &Host) {
 fn numbers(engine: &mut Engine, host: &Host) {
     let doc = "The logits of a text as a tensor [positions, vocabulary]: row i predicts token i + 1.\n\n```\nlet l = m.logits(\"To be\");\n```";
     let h = host.clone();
-    define("logits", &["m: Model", "text: string or array", "Tensor"], doc).register_into_engine(
+    define("logits", &["m: Model", "text: string|array", "Tensor"], doc).register_into_engine(
         engine,
         move |m: &mut ModelHandle, text: Dynamic| -> ScriptResult<Tensor> {
             let model = m.get()?;
@@ -164,14 +164,14 @@ fn numbers(engine: &mut Engine, host: &Host) {
     );
     let doc = "The likeliest next tokens, as a table.\n\n```\nm.next(\"To be, or not to\", 5)\n```";
     let h = host.clone();
-    define("next", &["m: Model", "text: string or array", "array"], doc)
+    define("next", &["m: Model", "text: string|array", "array"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| next(&h, m, &text, 10));
     let h = host.clone();
-    define("next", &["m: Model", "text: string or array", "n: int", "array"], doc)
+    define("next", &["m: Model", "text: string|array", "n: int", "array"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic, n: i64| next(&h, m, &text, n));
     let doc = "How likely the model finds a text: tokens, the log-probability of each after the first, their sum, perplexity.\n\n```\nm.score(\"To be, or not to be\").perplexity\n```";
     let h = host.clone();
-    define("score", &["m: Model", "text: string or array", "map"], doc)
+    define("score", &["m: Model", "text: string|array", "map"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| score(&h, m, &text));
 }
 
@@ -214,7 +214,7 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
     if let Some(dtype) = o.take::<String>("dtype", &["torch_dtype"])? {
         options.dtype = dtype.parse().map_err(raise)?;
     }
-    options.context = o.take::<usize>("context", &["n_ctx"])?.map(between("context", 1, usize::MAX)).transpose()?;
+    options.context = o.take::<usize>("context", &["n_ctx"])?.map(between("context", 1, MOST_CONTEXT)).transpose()?;
     options.threads =
         o.take::<usize>("threads", &["n_threads"])?.map(between("threads", 1, MOST_THREADS)).transpose()?;
     options.gpu_layers = o.take("gpu_layers", &["n_gpu_layers"])?;
@@ -225,6 +225,8 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
     Ok(options)
 }
 
+/// llama.cpp counts positions in 32 bits, and rounds up.
+const MOST_CONTEXT: usize = i32::MAX as usize - 256;
 /// More threads than llama.cpp's kernels can count, and far more than help.
 const MOST_THREADS: usize = 512;
 
@@ -233,8 +235,7 @@ fn between(what: &'static str, least: usize, most: usize) -> impl Fn(usize) -> S
         if (least..=most).contains(&n) {
             return Ok(n);
         }
-        let expected = if most == usize::MAX { format!("at least {least}") } else { format!("{least} to {most}") };
-        Err(raise(Error::argument(format!("load: option {what}"), expected, n.to_string())))
+        Err(raise(Error::argument(format!("load: option {what}"), format!("{least} to {most}"), n.to_string())))
     }
 }
 

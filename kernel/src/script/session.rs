@@ -50,7 +50,7 @@ pub fn register(engine: &mut Engine, host: &Host) {
 
 fn running(engine: &mut Engine, host: &Host) {
     let h = host.clone();
-    define("feed", &["s: Session", "text: string, int or array"], "Appends text, a token id or an array of ids.")
+    define("feed", &["s: Session", "text: string|int|array"], "Appends text, a token id or an array of ids.")
         .register_into_engine(engine, move |s: &mut SessionHandle, text: Dynamic| feed(&h, s, &text));
     let h = host.clone();
     define("logits", &["s: Session", "Tensor"], "The logits after the last token, a tensor [vocabulary].")

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Exit code of a program that was stopped by Ctrl-C, as shells have it.
 pub const STOPPED: i32 = 130;
 
-/// Makes Ctrl-C (and a polite `kill`) raise `interrupt`. When it is pressed again while the first still has no
+/// Makes Ctrl-C raise `interrupt`. When it is pressed again while the first still has no
 /// effect, for the third time in all, the program ends.
 pub fn on_ctrl_c(interrupt: Interrupt) {
     let pressed = AtomicUsize::new(0);
@@ -17,7 +17,8 @@ pub fn on_ctrl_c(interrupt: Interrupt) {
         }
         interrupt.raise();
         if pressed.fetch_add(1, Ordering::SeqCst) >= 2 {
-            std::process::exit(STOPPED);
+            // SAFETY: ends the process. `exit` would run destructors of C libraries while a cell computes in them.
+            unsafe { libc::_exit(STOPPED) };
         }
     });
 }

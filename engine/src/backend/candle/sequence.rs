@@ -87,6 +87,8 @@ impl Sequence for CandleSequence {
         if tokens.is_empty() && rows == Rows::Last {
             return Err(Error::argument("tokens to feed", "at least one, to have logits after it", "none"));
         }
+        // A panic in an earlier pass, caught further up, may have left the cache longer than the tokens.
+        self.cache.truncate(self.tokens.len());
         let mut logits = Vec::new();
         let mut left = tokens;
         while !left.is_empty() {

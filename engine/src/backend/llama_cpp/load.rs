@@ -63,6 +63,11 @@ pub fn load(file: &dyn TensorFile, options: &LlamaOptions, control: &Control) ->
     let c_path = c_path(path)?;
     // SAFETY: path, devices and progress live for the call, and llama.cpp keeps none of them.
     let (result, log) = guard::call(|| unsafe { ffi::llama_model_load_from_file(c_path.as_ptr(), params) });
+    if let (Err(interrupted), Ok(Some(loaded))) = (control.check(), result.as_ref().map(|p| NonNull::new(*p))) {
+        // SAFETY: just loaded, and nobody else has it.
+        unsafe { sys::llama_model_free(loaded.as_ptr()) };
+        return Err(interrupted);
+    }
     control.check()?;
     let refused = |reason: String| Error::Backend {
         backend: NAME,

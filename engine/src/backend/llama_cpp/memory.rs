@@ -55,7 +55,8 @@ fn repacked(file: &dyn TensorFile) -> u64 {
 /// llama.cpp reuses buffers along the graph: what is alive at once is a few rows of the widest layer per token of the
 /// batch, the scores of one block where attention is not fused, and the logits twice (in the graph and beside it).
 fn compute(header: &Header, context: u64) -> u64 {
-    let row = 6 * header.hidden as u64 + 3 * header.feed_forward as u64 + header.heads as u64 * context;
-    let logits = super::step::output_rows(header.vocab) as u64 * header.vocab as u64 * 2;
+    let wide = (header.hidden as u64).saturating_mul(6).saturating_add((header.feed_forward as u64).saturating_mul(3));
+    let row = wide.saturating_add((header.heads as u64).saturating_mul(context));
+    let logits = (super::step::output_rows(header.vocab) as u64).saturating_mul(header.vocab as u64).saturating_mul(2);
     (BATCH as u64).saturating_mul(row).saturating_add(logits).saturating_mul(4)
 }

@@ -76,6 +76,8 @@ impl LlamaSequence {
                 Ok(Decoded::Done) => {}
                 Ok(Decoded::Full) => {
                     drop(state);
+                    // Ours is then the only handle where no fork shares the context.
+                    drop(context);
                     self.leave_full_context(start + step)?;
                     continue;
                 }
@@ -90,12 +92,16 @@ impl LlamaSequence {
             }
             let count = (0..step).filter(|&i| wanted(i)).count();
             if count > 0 {
-                let values = state.logits(count)?;
-                if let Err(e) = finite(values, self.context.model().vocab(), start + step - count) {
+                let vocab = self.context.model().vocab();
+                let read = state.logits(count).and_then(|values| {
+                    finite(values, vocab, start + step - count)?;
+                    out.extend_from_slice(values);
+                    Ok(())
+                });
+                if let Err(e) = read {
                     self.settle(&mut state);
                     return Err(e);
                 }
-                out.extend_from_slice(values);
             }
             self.tokens.extend_from_slice(now);
             done += step;
@@ -115,6 +121,11 @@ impl LlamaSequence {
     /// Brings the cache back to what `tokens` says, after a decode that did not succeed.
     fn settle(&mut self, state: &mut State) {
         let len = self.tokens.len();
+        if state.usable().is_err() {
+            // Nobody may ask a context that an assertion left half done.
+            self.stale = len > 0;
+            return;
+        }
         if !state.remove_from(self.id, len) || state.cached(self.id) != len {
             state.remove_from(self.id, 0);
             self.stale = len > 0;
