@@ -262,7 +262,7 @@ impl State {
         Ok(unsafe { std::slice::from_raw_parts(pointer, rows * self.vocab) })
     }
 
-    fn usable(&self) -> Result<()> {
+    pub fn usable(&self) -> Result<()> {
         match &self.broken {
             None => Ok(()),
             Some(reason) => Err(broken_error(reason)),
