@@ -48,7 +48,7 @@ if [ ! -x "$build/llama-bench" ]; then
         { tail -20 "$cache/build.log" >&2; exit 1; }
 fi
 theirs="$build/llama-bench"
-(cd "$root" && cargo build --quiet --release -p minerva-engine --example bench_llama)
+(cd "$root" && cargo build --quiet --release --locked --workspace --example bench_llama)
 target=$(cd "$root" && cargo metadata --format-version 1 --locked --no-deps | grep -o '"target_directory":"[^"]*"' | cut -d'"' -f4)
 ours="$target/release/examples/bench_llama"
 
