@@ -21,7 +21,9 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use minerva_engine::Control;
-use minerva_engine::transformer::{Naming, Rope, RopeScaling, RopeStyle, Spec, Transformer, Variables, Weights};
+use minerva_engine::transformer::{
+    Names, Naming, Norm, Rope, RopeScaling, RopeStyle, Sizes, Spec, Tap, Transformer, Variables, Weights,
+};
 use std::io::Write;
 use std::time::Instant;
 use train_sample::{data::Data, export, options::Options, schedule::Schedule, tokenizer};
@@ -45,7 +47,7 @@ fn main() -> Result<()> {
     let held_out = Data::new(&tokenizer, held_out)?;
     println!("{} tokens to train on, {} held out", train.len(), held_out.len());
 
-    let spec = spec(tokenizer.get_vocab_size(true));
+    let spec = spec(tokenizer.get_vocab_size(true))?;
     let device = Device::Cpu;
     let variables = Variables::random(&spec, options.seed, &device)?;
     if let Some(path) = &options.from {
@@ -54,7 +56,7 @@ fn main() -> Result<()> {
             var.set(saved.get(name).ok_or_else(|| format!("{path:?} has no {name}"))?)?;
         }
     }
-    let weights = Weights::build(&spec, Naming::Hub, &mut variables.clone())?;
+    let weights = Weights::build(&spec, &Names::of(&spec, Naming::Hub), &mut variables.clone())?;
     let model = Transformer::new(spec, weights, CONTEXT, &device)?;
     let count: usize = variables.all().iter().map(|(_, v)| v.elem_count()).sum();
     println!("{count} weights");
@@ -72,28 +74,23 @@ fn main() -> Result<()> {
 }
 
 /// The architecture: Llama with grouped queries and a tied output layer, about a million weights.
-fn spec(vocab_size: usize) -> Spec {
-    let layers = 5;
-    Spec {
-        architecture: "llama".into(),
-        name: "Minerva sample (tiny Shakespeare)".into(),
-        vocab_size,
-        hidden_size: 128,
-        intermediate_size: 352,
-        layers,
+fn spec(vocab_size: usize) -> Result<Spec> {
+    let sizes = Sizes {
+        vocab: vocab_size,
+        hidden: 128,
+        mlp: 352,
+        layers: 5,
         heads: 4,
         kv_heads: 2,
         head_dim: 32,
-        context_trained: CONTEXT,
-        norm_eps: 1e-5,
-        rope: Rope { theta: 10_000.0, dims: 32, style: RopeStyle::HalfSplit, scaling: RopeScaling::None },
-        windows: vec![None; layers],
-        qkv_bias: false,
-        output_bias: false,
-        mlp_bias: false,
-        qk_norm: false,
-        tied: true,
-    }
+        context: CONTEXT,
+    };
+    let mut spec = Spec::plain(sizes, Norm::rms(1e-5))?;
+    spec.use_rope(Rope { theta: 10_000.0, dims: 32, style: RopeStyle::HalfSplit, scaling: RopeScaling::None });
+    spec.architecture = "llama".into();
+    spec.name = "Minerva sample (tiny Shakespeare)".into();
+    spec.tied = true;
+    Ok(spec)
 }
 
 /// Trains, and leaves in `variables` the weights that did best on the held-out text.

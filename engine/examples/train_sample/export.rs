@@ -6,7 +6,7 @@ use minerva_engine::format::gguf::{Value, ValueType, Writer};
 use minerva_engine::format::safetensors::{self, SaveTensor};
 use minerva_engine::format::{DType, quantize};
 use minerva_engine::transformer::bindings::{self, Expected, Slot};
-use minerva_engine::transformer::{Naming, Spec, Variables};
+use minerva_engine::transformer::{Names, Naming, Spec, Variables};
 use serde_json::json;
 use std::path::Path;
 use tokenizers::Tokenizer;
@@ -28,7 +28,7 @@ pub fn write(out: &Path, spec: &Spec, variables: &Variables, tokenizer: &Tokeniz
 /// Every weight, rounded to f16 and back.
 fn rounded(spec: &Spec, variables: &Variables) -> Result<Vec<(Expected, Vec<f32>)>> {
     let round = |v: f32| f16::from_f32(v).to_f32();
-    bindings::expected(spec, Naming::Hub)
+    bindings::expected(spec, &Names::of(spec, Naming::Hub))
         .into_iter()
         .zip(variables.all())
         .map(|(expected, (_, var))| {
@@ -45,15 +45,15 @@ fn hub(out: &Path, spec: &Spec, weights: &[(Expected, Vec<f32>)], tokenizer: &To
         "dtype": "float16",
         "vocab_size": spec.vocab_size,
         "hidden_size": spec.hidden_size,
-        "intermediate_size": spec.intermediate_size,
-        "num_hidden_layers": spec.layers,
+        "intermediate_size": spec.mlp.size,
+        "num_hidden_layers": spec.layers.len(),
         "num_attention_heads": spec.heads,
         "num_key_value_heads": spec.kv_heads,
         "head_dim": spec.head_dim,
         "hidden_act": "silu",
         "max_position_embeddings": spec.context_trained,
-        "rms_norm_eps": spec.norm_eps,
-        "rope_parameters": { "rope_type": "default", "rope_theta": spec.rope.theta },
+        "rms_norm_eps": spec.norm.eps,
+        "rope_parameters": { "rope_type": "default", "rope_theta": spec.ropes.first().map(|r| r.theta) },
         "attention_bias": false,
         "mlp_bias": false,
         "tie_word_embeddings": spec.tied,
@@ -97,19 +97,20 @@ fn gguf(out: &Path, spec: &Spec, weights: &[(Expected, Vec<f32>)], tokenizer: &T
         ("vocab_size", size(spec.vocab_size)),
         ("context_length", size(spec.context_trained)),
         ("embedding_length", size(spec.hidden_size)),
-        ("block_count", size(spec.layers)),
-        ("feed_forward_length", size(spec.intermediate_size)),
+        ("block_count", size(spec.layers.len())),
+        ("feed_forward_length", size(spec.mlp.size)),
         ("attention.head_count", size(spec.heads)),
         ("attention.head_count_kv", size(spec.kv_heads)),
-        ("attention.layer_norm_rms_epsilon", Value::F32(spec.norm_eps as f32)),
-        ("rope.dimension_count", size(spec.rope.dims)),
-        ("rope.freq_base", Value::F32(spec.rope.theta as f32)),
+        ("attention.layer_norm_rms_epsilon", Value::F32(spec.norm.eps as f32)),
+        ("rope.dimension_count", size(spec.head_dim)),
+        ("rope.freq_base", Value::F32(spec.ropes.first().map_or(0.0, |r| r.theta as f32))),
     ] {
         file.metadata(&format!("llama.{key}"), value)?;
     }
     vocabulary(&mut file, tokenizer)?;
+    let names = Names::of(spec, Naming::Gguf);
     for (e, values) in weights {
-        let name = bindings::name(e.slot, Naming::Gguf, e.layer, "weight");
+        let name = names.tensor(e.slot, e.layer, 0, "weight");
         let dtype = if e.shape.len() == 1 { DType::F32 } else { DType::F16 };
         let values = match e.slot {
             Slot::Q | Slot::K => interleave(values, spec.head_dim, spec.hidden_size),

@@ -1,45 +1,76 @@
-//! Attention over the tokens so far: grouped queries, causal, perhaps a sliding window.
+//! Attention over the tokens so far, step by step on tensors: on any device, differentiable, open to hooks.
 
+use super::hooks::{Point, Tap};
+use super::spec::Spec;
 use crate::error::Result;
 use candle_core::{D, Device, Tensor};
 
-/// Causal mask for queries at `start..start + queries` over keys `0..start + queries`: `[queries, keys]`, 0 where a
-/// query may look and -inf where not. `None` when every query may look at every key.
-pub fn mask(start: usize, queries: usize, window: Option<usize>, device: &Device) -> Result<Option<Tensor>> {
+/// What is added to the scores of queries at `start..start + queries` over keys `0..start + queries`: `[queries, keys]`
+/// or, with slopes, `[heads, queries, keys]`. 0 (or `slope · (key - query)`) where a query may look and -inf where not.
+/// `None` when there is nothing to add.
+pub fn mask(
+    start: usize,
+    queries: usize,
+    window: Option<usize>,
+    slopes: Option<&[f32]>,
+    device: &Device,
+) -> Result<Option<Tensor>> {
     let keys = start + queries;
     // A single query sees the past, unless a window hides its oldest part.
-    if queries == 1 && window.is_none_or(|w| keys <= w) {
+    if queries == 1 && slopes.is_none() && window.is_none_or(|w| keys <= w) {
         return Ok(None);
     }
-    let value = |query: usize, key: usize| {
+    let value = |slope: f32, query: usize, key: usize| {
         let visible = key <= query && window.is_none_or(|w| query - key < w);
-        if visible { 0.0 } else { f32::NEG_INFINITY }
+        if visible { -slope * (query - key) as f32 } else { f32::NEG_INFINITY }
     };
-    let values: Vec<f32> = (start..keys).flat_map(|q| (0..keys).map(move |k| value(q, k))).collect();
-    Ok(Some(Tensor::from_vec(values, (queries, keys), device)?))
+    let rows = |slope: f32| (start..keys).flat_map(move |q| (0..keys).map(move |k| value(slope, q, k)));
+    Ok(Some(match slopes {
+        None => Tensor::from_iter(rows(0.0), device)?.reshape((queries, keys))?,
+        Some(slopes) => {
+            let values: Vec<f32> = slopes.iter().flat_map(|s| rows(*s)).collect();
+            Tensor::from_vec(values, (slopes.len(), queries, keys), device)?
+        }
+    }))
 }
 
-/// `softmax(q kᵀ / sqrt(d) + mask) v`.
+/// `softmax(cap(q kᵀ · scale) + mask) v`.
 ///
-/// `q` is `[batch, heads, queries, d]`; `k` and `v` are `[batch * kv_heads, keys, d]` where `heads` is a multiple of
-/// `kv_heads`: consecutive query heads share a key head. Returns `[batch, queries, heads * d]`. Differentiable when `q`
-/// is tracked.
-pub fn attend(q: &Tensor, k: &Tensor, v: &Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
-    let (batch, heads, queries, d) = q.dims4()?;
+/// `q` is `[batch, queries, heads, d]`; `k` and `v` are `[batch * kv_heads, keys, d]` where `heads` is a multiple of
+/// `kv_heads`: consecutive query heads share a key head. Returns `[batch, queries, heads, d]`.
+pub fn attend(
+    spec: &Spec,
+    layer: usize,
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    mask: Option<&Tensor>,
+    tap: &mut Tap,
+) -> Result<Tensor> {
+    let (batch, queries, heads, d) = q.dims4()?;
     let (stacks, keys, _) = k.dims3()?;
     let groups = batch * heads / stacks.max(1);
     // Heads that share keys become rows of one product: no copy of keys per query head.
-    let q = (q * (1.0 / (d as f64).sqrt()))?.contiguous()?.reshape((stacks, groups * queries, d))?;
-    let scores = q.matmul(&k.transpose(1, 2)?)?.reshape((batch * heads, queries, keys))?;
+    let q = (q.transpose(1, 2)? * spec.attention_scale)?.contiguous()?.reshape((stacks, groups * queries, d))?;
+    let scores = q.matmul(&k.transpose(1, 2)?)?.reshape((batch, heads, queries, keys))?;
+    let scores = match spec.attention_softcap {
+        Some(cap) => ((scores / cap)?.tanh()? * cap)?,
+        None => scores,
+    };
     let scores = match mask {
         Some(mask) => scores.broadcast_add(mask)?,
         None => scores,
     };
-    let pattern = softmax(&scores)?.reshape((stacks, groups * queries, keys))?;
-    let z = pattern.matmul(v)?.reshape((batch, heads, queries, d))?;
-    Ok(z.transpose(1, 2)?.reshape((batch, queries, heads * d))?)
+    let scores = tap.at(Point::AttnScores, layer, scores)?;
+    let pattern = tap.at(Point::Pattern, layer, softmax(&scores)?)?;
+    let z = pattern.reshape((stacks, groups * queries, keys))?.matmul(v)?.reshape((batch, heads, queries, d))?;
+    Ok(z.transpose(1, 2)?.contiguous()?)
 }
 
 fn softmax(x: &Tensor) -> Result<Tensor> {
-    Ok(if x.track_op() { candle_nn::ops::softmax(x, D::Minus1)? } else { candle_nn::ops::softmax_last_dim(x)? })
+    Ok(if x.track_op() {
+        candle_nn::ops::softmax(x, D::Minus1)?
+    } else {
+        candle_nn::ops::softmax_last_dim(&x.contiguous()?)?
+    })
 }

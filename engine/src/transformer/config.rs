@@ -97,6 +97,22 @@ impl<'a> Config<'a> {
         list.map(Some).ok_or_else(|| self.wrong(key, "a list of strings", value))
     }
 
+    /// A list of numbers.
+    pub fn numbers(&self, key: &str) -> Result<Option<Vec<f32>>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let list = value.as_array().and_then(|list| list.iter().map(|v| v.as_f64().map(|n| n as f32)).collect());
+        let list: Option<Vec<f32>> = list;
+        list.map(Some).ok_or_else(|| self.wrong(key, "a list of numbers", value))
+    }
+
+    /// A list of whole numbers from 0.
+    pub fn sizes(&self, key: &str) -> Result<Option<Vec<usize>>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let size = |v: &Value| v.as_u64().and_then(|n| usize::try_from(n).ok());
+        let list = value.as_array().and_then(|list| list.iter().map(size).collect::<Option<Vec<_>>>());
+        list.map(Some).ok_or_else(|| self.wrong(key, "a list of whole numbers", value))
+    }
+
     /// A key that must be there and is not.
     pub fn missing(&self, key: &str) -> Error {
         Error::format(self.path, format!("the model configuration has no {:?}", self.full(key)))

@@ -1,14 +1,14 @@
 //! Weights from a file of tensors, checked against the spec.
 
-use super::bindings::{self, Naming};
+use super::bindings::{self, Names};
 use super::matrix::Matrix;
 use super::spec::Spec;
-use super::weights::{Source, Weight};
+use super::weights::{Part, Source, Weight};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::format::{DType, TensorFile, dequantize, quantize};
+use crate::format::{DType, TensorFile, TensorInfo, dequantize, quantize};
 use candle_core::{Device, Tensor};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What the weights of a load take.
@@ -58,12 +58,12 @@ impl<'a> FileSource<'a> {
     pub fn new(
         file: Arc<dyn TensorFile>,
         spec: &Spec,
-        naming: Naming,
+        names: &Names,
         dtype: Option<DType>,
         device: &Device,
         control: &'a Control,
     ) -> Result<Self> {
-        check(&*file, spec, naming)?;
+        check(&*file, spec, names)?;
         let total = file.tensors().iter().map(|t| t.bytes).sum();
         Ok(Self { file, dtype, device: device.clone(), control, total, footprint: Footprint::default() })
     }
@@ -105,8 +105,8 @@ impl<'a> FileSource<'a> {
 }
 
 impl Source for FileSource<'_> {
-    fn matrix(&mut self, name: &str, _shape: &[usize]) -> Result<Weight> {
-        let stored = Matrix::mapped(self.file.clone(), self.file.index_of(name)?)?;
+    fn matrix(&mut self, name: &str, part: Part) -> Result<Weight> {
+        let stored = Matrix::mapped(self.file.clone(), self.file.index_of(name)?, part)?;
         let [rows, cols] = stored.shape();
         let weight = if self.device.is_cpu() {
             // A quantized type whose blocks do not fit the rows falls back to what the file has.
@@ -126,22 +126,26 @@ impl Source for FileSource<'_> {
         Ok(weight)
     }
 
-    fn vector(&mut self, name: &str, size: usize) -> Result<Tensor> {
+    fn vector(&mut self, name: &str, start: usize, size: usize) -> Result<Tensor> {
         let index = self.file.index_of(name)?;
-        let dtype = self.file.tensors().get(index).map_or(DType::F32, |t| t.dtype);
-        let mut values = vec![0.0; size];
-        dequantize(dtype, self.file.data(index)?, &mut values)?;
+        let all = self.file.tensors().get(index).map_or((DType::F32, 0), |t| (t.dtype, t.elements()));
+        let mut values = vec![0.0; all.1];
+        dequantize(all.0, self.file.data(index)?, &mut values)?;
+        let values = values.get(start..start + size).ok_or_else(|| {
+            Error::argument(name, format!("at least {} values", start + size), format!("{}", values.len()))
+        })?;
         self.footprint.count(DType::F32, size, (size * 4) as u64, false);
-        Ok(Tensor::from_vec(values, size, &self.device)?)
+        Ok(Tensor::from_slice(values, size, &self.device)?)
     }
 }
 
 /// Names every tensor that is missing, of the wrong shape, or that nothing uses.
-fn check(file: &dyn TensorFile, spec: &Spec, naming: Naming) -> Result<()> {
-    let expected = bindings::expected(spec, naming);
+fn check(file: &dyn TensorFile, spec: &Spec, names: &Names) -> Result<()> {
+    let expected = bindings::expected(spec, names);
     let mut problems = Vec::new();
+    let found: HashMap<&str, &TensorInfo> = file.tensors().iter().map(|t| (t.name.as_str(), t)).collect();
     for e in &expected {
-        match file.tensors().iter().find(|t| t.name == e.name) {
+        match found.get(e.name.as_str()) {
             None => problems.push(format!("{} is missing", e.name)),
             Some(t) if t.shape != e.shape => {
                 problems.push(format!("{} has shape {:?} where {:?} is expected", e.name, t.shape, e.shape));
@@ -149,12 +153,12 @@ fn check(file: &dyn TensorFile, spec: &Spec, naming: Naming) -> Result<()> {
             Some(_) => {}
         }
     }
-    let names: HashSet<&str> = expected.iter().map(|e| e.name.as_str()).collect();
-    let head = bindings::name(bindings::Slot::Head, naming, 0, "weight");
+    let known: HashSet<&str> = expected.iter().map(|e| e.name.as_str()).collect();
+    let head = names.tensor(bindings::Slot::Head, 0, 0, "weight");
     for t in file.tensors() {
         // Some writers store a tied output layer a second time.
         let repeated = spec.tied && t.name == head;
-        if !names.contains(t.name.as_str()) && !bindings::is_derived(&t.name) && !repeated {
+        if !known.contains(t.name.as_str()) && !bindings::is_derived(&t.name) && !repeated {
             problems.push(format!("{} is not part of this architecture", t.name));
         }
     }
@@ -168,7 +172,10 @@ fn check(file: &dyn TensorFile, spec: &Spec, naming: Naming) -> Result<()> {
     if more > 0 {
         text.push_str(&format!("; and {more} more"));
     }
-    let what =
-        format!("the weights do not fit architecture {:?} with {} layers: {text}", spec.architecture, spec.layers);
+    let what = format!(
+        "the weights do not fit architecture {:?} with {} layers: {text}",
+        spec.architecture,
+        spec.layers.len()
+    );
     Err(Error::format(file.path(), what).with_help("the configuration and the weights must be of the same model"))
 }

@@ -1,6 +1,7 @@
 //! A weight matrix as it is stored: plain numbers or blocks of quantized ones, read where they lie.
 
 use super::kernels;
+use super::weights::Part;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::{DType, TensorFile};
@@ -24,6 +25,8 @@ const TASK: usize = 32 << 10;
 pub struct Matrix {
     bytes: Bytes,
     dtype: DType,
+    /// The first of the rows among those of `bytes`.
+    start: usize,
     rows: usize,
     cols: usize,
     row_bytes: usize,
@@ -43,18 +46,51 @@ impl std::fmt::Debug for Matrix {
 }
 
 impl Matrix {
-    /// The tensor at `index` of `file`, used in place.
-    pub fn mapped(file: Arc<dyn TensorFile>, index: usize) -> Result<Self> {
+    /// A part of the tensor at `index` of `file`, used in place; a transposed one is turned into memory of its own.
+    pub fn mapped(file: Arc<dyn TensorFile>, index: usize, part: Part) -> Result<Self> {
         let info = file
             .tensors()
             .get(index)
             .cloned()
             .ok_or_else(|| Error::argument("tensor", "an index into the file", index.to_string()))?;
-        let &[rows, cols] = info.shape.as_slice() else {
-            return Err(Error::argument(info.name, "a matrix", format!("shape {:?}", info.shape)));
-        };
+        if part.transposed {
+            return Self::transposed(&*file, index, part);
+        }
         let length = file.data(index)?.len();
-        Self::new(Bytes::Mapped(file, index), length, info.dtype, rows, cols, &info.name)
+        let mut matrix = Self::new(
+            Bytes::Mapped(file, index),
+            length,
+            info.dtype,
+            info.elements() / part.cols.max(1),
+            part.cols,
+            &info.name,
+        )?;
+        if part.start + part.rows > matrix.rows {
+            let expected = format!("rows {}..{}", part.start, part.start + part.rows);
+            return Err(Error::argument(info.name, expected, format!("{} rows", matrix.rows)));
+        }
+        (matrix.start, matrix.rows) = (part.start, part.rows);
+        Ok(matrix)
+    }
+
+    /// Rows that the file keeps as columns, copied: the products read whole rows.
+    fn transposed(file: &dyn TensorFile, index: usize, part: Part) -> Result<Self> {
+        let wrong = || Error::argument("tensor", "a transposed matrix of plain numbers", "another");
+        let info = file.tensors().get(index).ok_or_else(wrong)?;
+        let &[cols, all] = info.shape.as_slice() else { return Err(wrong()) };
+        let width = info.dtype.bytes_for(1).and_then(|n| usize::try_from(n).ok()).ok_or_else(wrong)?;
+        if cols != part.cols || part.start + part.rows > all {
+            return Err(wrong());
+        }
+        let bytes = file.data(index)?;
+        let mut out = Vec::with_capacity(part.rows * cols * width);
+        for row in part.start..part.start + part.rows {
+            for col in 0..cols {
+                let at = (col * all + row) * width;
+                out.extend_from_slice(bytes.get(at..at + width).ok_or_else(wrong)?);
+            }
+        }
+        Self::owned(out, info.dtype, part.rows, cols)
     }
 
     /// A matrix in memory; `bytes` are rows of `dtype` one after the other.
@@ -73,7 +109,7 @@ impl Matrix {
             let expected = format!("{rows} rows of {row_bytes} bytes");
             return Err(Error::argument(name, expected, format!("{length} bytes")));
         }
-        let matrix = Self { bytes, dtype, rows, cols, row_bytes };
+        let matrix = Self { bytes, dtype, start: 0, rows, cols, row_bytes };
         // A type that cannot be computed is told at load, not in the middle of a prompt.
         dtype.computable()?;
         Ok(matrix)
@@ -104,7 +140,8 @@ impl Matrix {
             Bytes::Mapped(file, index) => file.data(*index)?,
             Bytes::Owned(bytes) => bytes,
         };
-        all.get(rows.start * self.row_bytes..rows.end * self.row_bytes).ok_or_else(|| {
+        let (from, to) = ((self.start + rows.start) * self.row_bytes, (self.start + rows.end) * self.row_bytes);
+        all.get(from..to).filter(|_| rows.end <= self.rows).ok_or_else(|| {
             Error::argument("matrix row", format!("below {}", self.rows), format!("{}..{}", rows.start, rows.end))
         })
     }

@@ -8,7 +8,9 @@ mod attention;
 pub mod bindings;
 mod cache;
 mod config;
+mod feed_forward;
 mod file_source;
+mod hooks;
 mod kernels;
 mod matrix;
 mod model;
@@ -18,16 +20,21 @@ mod spec;
 mod variables;
 mod weights;
 
-pub use bindings::Naming;
+pub use bindings::{Names, Naming};
 pub use cache::Cache;
 pub use config::Config;
 pub use file_source::{FileSource, Footprint};
+pub use hooks::{Hooks, Point, Tap};
 pub use matrix::Matrix;
 pub use model::Transformer;
+pub use norm::NormWeights;
 pub use rope::{RopeTable, Rotary, frequencies};
-pub use spec::{Rope, RopeScaling, RopeStyle, Spec};
+pub use spec::{
+    Activation, Alibi, Experts, Fusion, Layer, Layout, Mlp, Norm, NormKind, Placement, QkNorm, QkNormShape, Rope,
+    RopeScaling, RopeStyle, Router, Sizes, Spec,
+};
 pub use variables::Variables;
-pub use weights::{BlockWeights, Linear, Source, Weight, Weights};
+pub use weights::{BlockWeights, FeedForward, Linear, MlpWeights, Part, QkvWeights, Source, Weight, Weights};
 
 #[cfg(test)]
 mod tests;

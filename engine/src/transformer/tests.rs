@@ -6,28 +6,15 @@ use super::*;
 use crate::control::Control;
 use candle_core::{Device, Tensor, Var};
 
-/// Every axis at once: grouped queries, biases, norms on q and k, a window, partial rotation.
+/// Many axes at once: grouped queries, biases, norms on q and k, a window, partial rotation.
 fn spec(style: RopeStyle, tied: bool) -> Spec {
-    Spec {
-        architecture: "test".into(),
-        name: String::new(),
-        vocab_size: 13,
-        hidden_size: 16,
-        intermediate_size: 24,
-        layers: 2,
-        heads: 4,
-        kv_heads: 2,
-        head_dim: 8,
-        context_trained: 32,
-        norm_eps: 1e-5,
-        rope: Rope { theta: 100.0, dims: 6, style, scaling: RopeScaling::None },
-        windows: vec![None, Some(3)],
-        qkv_bias: true,
-        output_bias: true,
-        mlp_bias: true,
-        qk_norm: true,
-        tied,
-    }
+    let sizes = Sizes { vocab: 13, hidden: 16, mlp: 24, layers: 2, heads: 4, kv_heads: 2, head_dim: 8, context: 32 };
+    let mut spec = Spec::plain(sizes, Norm::rms(1e-5)).unwrap();
+    spec.use_rope(Rope { theta: 100.0, dims: 6, style, scaling: RopeScaling::None });
+    spec.layers[1].window = Some(3);
+    (spec.qkv_bias, spec.output_bias, spec.mlp.bias, spec.tied) = (true, true, true, tied);
+    spec.qk_norm = Some(QkNorm { norm: spec.norm, shape: QkNormShape::Shared });
+    spec
 }
 
 fn random(spec: &Spec) -> Variables {
@@ -44,7 +31,8 @@ fn random(spec: &Spec) -> Variables {
 }
 
 fn tracked(spec: &Spec, variables: &Variables) -> Transformer {
-    let weights = Weights::build(spec, Naming::Hub, &mut variables.clone()).unwrap();
+    let names = Names::of(spec, Naming::Hub);
+    let weights = Weights::build(spec, &names, &mut variables.clone()).unwrap();
     Transformer::new(spec.clone(), weights, 32, &Device::Cpu).unwrap()
 }
 
@@ -52,26 +40,28 @@ fn tracked(spec: &Spec, variables: &Variables) -> Transformer {
 struct Constants(Variables);
 
 impl Source for Constants {
-    fn matrix(&mut self, name: &str, shape: &[usize]) -> crate::Result<Weight> {
-        match self.0.matrix(name, shape)? {
+    fn matrix(&mut self, name: &str, part: Part) -> crate::Result<Weight> {
+        match self.0.matrix(name, part)? {
             Weight::Dense(t) => Ok(Weight::Dense(t.detach())),
             stored => Ok(stored),
         }
     }
-    fn vector(&mut self, name: &str, size: usize) -> crate::Result<Tensor> {
-        Ok(self.0.vector(name, size)?.detach())
+    fn vector(&mut self, name: &str, start: usize, size: usize) -> crate::Result<Tensor> {
+        Ok(self.0.vector(name, start, size)?.detach())
     }
 }
 
 fn fused(spec: &Spec, variables: &Variables) -> Transformer {
-    let weights = Weights::build(spec, Naming::Hub, &mut Constants(variables.clone())).unwrap();
+    let names = Names::of(spec, Naming::Hub);
+    let weights = Weights::build(spec, &names, &mut Constants(variables.clone())).unwrap();
     Transformer::new(spec.clone(), weights, 32, &Device::Cpu).unwrap()
 }
 
 fn logits(model: &Transformer, rows: &[[u32; 9]]) -> Tensor {
     let control = Control::default();
     let ids = Tensor::from_slice(rows.as_flattened(), (rows.len(), 9), &Device::Cpu).unwrap();
-    model.logits(&model.hidden(&ids, None, &control).unwrap(), &control).unwrap()
+    let hidden = model.hidden(&ids, None, &mut Tap::none(), &control).unwrap();
+    model.logits(&hidden, &mut Tap::none(), &control).unwrap()
 }
 
 fn distance(a: &Tensor, b: &Tensor) -> f32 {
@@ -107,7 +97,8 @@ fn rows_of_a_batch_do_not_see_each_other_and_the_cache_changes_nothing() {
             .chunks(2)
             .map(|part| {
                 let ids = Tensor::from_slice(part, (1, part.len()), &Device::Cpu).unwrap();
-                model.logits(&model.hidden(&ids, Some(&mut cache), &control).unwrap(), &control).unwrap()
+                let hidden = model.hidden(&ids, Some(&mut cache), &mut Tap::none(), &control).unwrap();
+                model.logits(&hidden, &mut Tap::none(), &control).unwrap()
             })
             .collect();
         assert!(distance(&Tensor::cat(&parts, 1).unwrap(), &alone) < 1e-4);
@@ -118,7 +109,7 @@ fn rows_of_a_batch_do_not_see_each_other_and_the_cache_changes_nothing() {
 #[test]
 fn a_query_sees_its_window_and_nothing_after_itself() {
     let mut spec = spec(RopeStyle::HalfSplit, true);
-    spec.windows = vec![Some(2), Some(2)];
+    spec.layers.iter_mut().for_each(|l| l.window = Some(2));
     let model = fused(&spec, &random(&spec));
     let base = logits(&model, &ROWS[..1]);
     let changed = |at: usize| {
@@ -198,12 +189,12 @@ fn dropout_is_off_unless_asked_for() {
 fn llama3_scaling_keeps_high_frequencies_and_divides_low_ones() {
     let scaling = RopeScaling::Llama3 { factor: 8.0, low: 1.0, high: 4.0, original: 8192.0 };
     let rope = |scaling| Rope { theta: 500_000.0, dims: 128, style: RopeStyle::HalfSplit, scaling };
-    let (plain, scaled) = (frequencies(&rope(RopeScaling::None)), frequencies(&rope(scaling)));
+    let (plain, scaled) = (frequencies(&rope(RopeScaling::None), 1, 1), frequencies(&rope(scaling), 1, 1));
     assert_eq!(scaled[0], plain[0]);
     assert_eq!(scaled[63], plain[63] / 8.0);
     let ratios: Vec<f32> = plain.iter().zip(&scaled).map(|(p, s)| p / s).collect();
     assert!(ratios.windows(2).all(|w| w[0] <= w[1] * 1.0001));
     let factors = RopeScaling::Factors(ratios);
-    let table = frequencies(&rope(factors));
+    let table = frequencies(&rope(factors), 1, 1);
     assert!(table.iter().zip(&scaled).all(|(a, b)| (a / b - 1.0).abs() < 1e-6));
 }

@@ -1,8 +1,8 @@
 //! Weights as candle variables: for training, and for gradients.
 
-use super::bindings::{self, Naming};
+use super::bindings::{self, Names, Naming};
 use super::spec::Spec;
-use super::weights::{Source, Weight};
+use super::weights::{Part, Source, Weight};
 use crate::error::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use rand::SeedableRng;
@@ -21,11 +21,11 @@ impl Variables {
         spec.validate()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let deviation = 0.5 / (spec.hidden_size as f64).sqrt();
-        let residual = deviation / ((2 * spec.layers) as f64).sqrt();
-        let all = bindings::expected(spec, Naming::Hub)
+        let residual = deviation / ((2 * spec.layers.len()) as f64).sqrt();
+        let all = bindings::expected(spec, &Names::of(spec, Naming::Hub))
             .into_iter()
             .map(|e| {
-                let tensor = if e.name.ends_with(".bias") {
+                let tensor = if e.bias {
                     Tensor::zeros(e.shape, candle_core::DType::F32, device)?
                 } else if e.shape.len() == 1 {
                     Tensor::ones(e.shape, candle_core::DType::F32, device)?
@@ -46,23 +46,22 @@ impl Variables {
         &self.all
     }
 
-    fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+    fn get(&self, name: &str) -> Result<Tensor> {
         let var = self.all.iter().find(|(n, _)| n == name).map(|(_, v)| v);
         let var = var.ok_or_else(|| Error::not_found("weight", name, self.all.iter().map(|(n, _)| n.as_str())))?;
-        if var.dims() != shape {
-            return Err(Error::argument(name, format!("shape {shape:?}"), format!("{:?}", var.dims())));
-        }
         Ok(var.as_tensor().clone())
     }
 }
 
 impl Source for Variables {
-    fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Weight> {
-        Ok(Weight::Dense(self.get(name, shape)?))
+    fn matrix(&mut self, name: &str, part: Part) -> Result<Weight> {
+        let all = self.get(name)?;
+        let all = if part.transposed { all.t()? } else { all.reshape(((), part.cols))? };
+        Ok(Weight::Dense(all.narrow(0, part.start, part.rows)?))
     }
 
-    fn vector(&mut self, name: &str, size: usize) -> Result<Tensor> {
-        self.get(name, &[size])
+    fn vector(&mut self, name: &str, start: usize, size: usize) -> Result<Tensor> {
+        Ok(self.get(name)?.flatten_all()?.narrow(0, start, size)?)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The weights of a decoder, each in its place.
 
-use super::bindings::{self, Naming, Slot};
+use super::bindings::{Names, Slot};
 use super::matrix::Matrix;
-use super::spec::Spec;
+use super::norm::NormWeights;
+use super::spec::{Fusion, Mlp, Norm, Placement, QkNorm, QkNormShape, Spec};
 use crate::control::Control;
 use crate::error::Result;
 use candle_core::{D, Tensor};
@@ -68,21 +69,55 @@ impl Linear {
     }
 }
 
-/// The weights of one block.
+/// The projections to q, k and v.
+#[derive(Debug, Clone)]
+pub enum QkvWeights {
+    /// One each; concatenated matrices are taken apart without a copy.
+    Separate(Box<[Linear; 3]>),
+    /// One, whose outputs are, for each key head: its query heads, itself, its value head.
+    Grouped(Linear),
+}
+
+/// The weights of an MLP.
+#[derive(Debug, Clone)]
+pub struct MlpWeights {
+    /// Only where it is gated.
+    pub gate: Option<Linear>,
+    /// Into the MLP.
+    pub up: Linear,
+    /// Out of it.
+    pub down: Linear,
+}
+
+/// The second half of a block.
+#[derive(Debug, Clone)]
+pub enum FeedForward {
+    /// An MLP for all tokens.
+    Dense(MlpWeights),
+    /// A mixture of experts.
+    Experts {
+        /// `[experts, hidden]`.
+        router: Weight,
+        /// One MLP each.
+        experts: Vec<MlpWeights>,
+        /// The expert of all tokens, and `[1, hidden]` whose sigmoid weighs it.
+        shared: Option<(MlpWeights, Weight)>,
+    },
+}
+
+/// The weights of one block. Norms that an architecture does not have are `None`.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)] // the names are those of the slots
 pub struct BlockWeights {
-    pub attn_norm: Tensor,
-    pub q: Linear,
-    pub k: Linear,
-    pub v: Linear,
-    pub q_norm: Option<Tensor>,
-    pub k_norm: Option<Tensor>,
+    pub attn_norm: Option<NormWeights>,
+    pub qkv: QkvWeights,
+    pub q_norm: Option<NormWeights>,
+    pub k_norm: Option<NormWeights>,
     pub o: Linear,
-    pub mlp_norm: Tensor,
-    pub gate: Linear,
-    pub up: Linear,
-    pub down: Linear,
+    pub attn_post_norm: Option<NormWeights>,
+    pub mlp_norm: Option<NormWeights>,
+    pub mlp: FeedForward,
+    pub mlp_post_norm: Option<NormWeights>,
 }
 
 /// All weights of a decoder.
@@ -90,69 +125,206 @@ pub struct BlockWeights {
 pub struct Weights {
     /// `[vocabulary, hidden]`.
     pub embed: Weight,
+    /// `[context, hidden]`.
+    pub positions: Option<Weight>,
+    /// Right after the embedding.
+    pub embed_norm: Option<NormWeights>,
     /// The blocks, first to last.
     pub blocks: Vec<BlockWeights>,
-    /// `[hidden]`.
-    pub norm: Tensor,
+    /// After the last block.
+    pub norm: NormWeights,
     /// `[vocabulary, hidden]`; `None` when the embedding serves.
     pub head: Option<Weight>,
+    /// `[vocabulary]`.
+    pub head_bias: Option<Tensor>,
 }
 
-/// Where weights come from. Names and shapes are those of [`bindings::expected`].
+/// A matrix `[rows, cols]` inside a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Its first row, when the tensor is seen as rows of `cols` values.
+    pub start: usize,
+    /// Rows of the matrix.
+    pub rows: usize,
+    /// Columns of the matrix.
+    pub cols: usize,
+    /// The tensor holds `[cols, all rows]` instead.
+    pub transposed: bool,
+}
+
+impl Part {
+    /// The tensor as it is.
+    pub fn whole(rows: usize, cols: usize) -> Self {
+        Self { start: 0, rows, cols, transposed: false }
+    }
+}
+
+/// Where weights come from. Names and shapes are those of [`super::bindings::expected`].
 pub trait Source {
     /// A matrix.
-    fn matrix(&mut self, name: &str, shape: &[usize]) -> Result<Weight>;
-    /// A vector (norm or bias), f32.
-    fn vector(&mut self, name: &str, size: usize) -> Result<Tensor>;
+    fn matrix(&mut self, name: &str, part: Part) -> Result<Weight>;
+    /// `size` values of a vector (norm or bias) from `start` on, f32.
+    fn vector(&mut self, name: &str, start: usize, size: usize) -> Result<Tensor>;
 }
 
 impl Weights {
     /// Takes every weight that `spec` asks for from `source`.
-    pub fn build(spec: &Spec, naming: Naming, source: &mut dyn Source) -> Result<Self> {
-        let mut take = Take { naming, source };
-        let (h, q, kv, f) = (spec.hidden_size, spec.q_size(), spec.kv_size(), spec.intermediate_size);
-        let embed = take.matrix(Slot::Embed, 0, [spec.vocab_size, h])?;
-        let blocks = (0..spec.layers)
+    pub fn build(spec: &Spec, names: &Names, source: &mut dyn Source) -> Result<Self> {
+        let mut take = Take { spec, names, source, layer: 0 };
+        let h = spec.hidden_size;
+        let embed = take.matrix(Slot::Embed, Part::whole(spec.vocab_size, h))?;
+        let learned = spec.learned_positions;
+        let positions =
+            learned.then(|| take.matrix(Slot::Positions, Part::whole(spec.context_trained, h))).transpose()?;
+        let embed_norm = spec.embed_norm.then(|| take.norm(Slot::EmbedNorm, &spec.norm, h)).transpose()?;
+        let blocks = (0..spec.layers.len())
             .map(|i| {
-                Ok(BlockWeights {
-                    attn_norm: take.vector(Slot::AttnNorm, i, h)?,
-                    q: take.linear(Slot::Q, i, [q, h], spec.qkv_bias)?,
-                    k: take.linear(Slot::K, i, [kv, h], spec.qkv_bias)?,
-                    v: take.linear(Slot::V, i, [kv, h], spec.qkv_bias)?,
-                    q_norm: spec.qk_norm.then(|| take.vector(Slot::QNorm, i, spec.head_dim)).transpose()?,
-                    k_norm: spec.qk_norm.then(|| take.vector(Slot::KNorm, i, spec.head_dim)).transpose()?,
-                    o: take.linear(Slot::O, i, [h, q], spec.output_bias)?,
-                    mlp_norm: take.vector(Slot::MlpNorm, i, h)?,
-                    gate: take.linear(Slot::Gate, i, [f, h], spec.mlp_bias)?,
-                    up: take.linear(Slot::Up, i, [f, h], spec.mlp_bias)?,
-                    down: take.linear(Slot::Down, i, [h, f], spec.mlp_bias)?,
-                })
+                take.layer = i;
+                take.block()
             })
             .collect::<Result<Vec<_>>>()?;
-        let norm = take.vector(Slot::FinalNorm, 0, h)?;
-        let head = (!spec.tied).then(|| take.matrix(Slot::Head, 0, [spec.vocab_size, h])).transpose()?;
-        Ok(Self { embed, blocks, norm, head })
+        take.layer = 0;
+        let norm = take.norm(Slot::FinalNorm, &spec.norm, h)?;
+        let head = (!spec.tied).then(|| take.matrix(Slot::Head, Part::whole(spec.vocab_size, h))).transpose()?;
+        let head_bias = spec.head_bias.then(|| take.vector(Slot::Head, "bias", 0, spec.vocab_size)).transpose()?;
+        Ok(Self { embed, positions, embed_norm, blocks, norm, head, head_bias })
     }
 }
 
 struct Take<'a> {
-    naming: Naming,
+    spec: &'a Spec,
+    names: &'a Names,
     source: &'a mut dyn Source,
+    layer: usize,
 }
 
 impl Take<'_> {
-    fn matrix(&mut self, slot: Slot, layer: usize, shape: [usize; 2]) -> Result<Weight> {
-        self.source.matrix(&bindings::name(slot, self.naming, layer, "weight"), &shape)
+    fn matrix(&mut self, slot: Slot, part: Part) -> Result<Weight> {
+        self.source.matrix(&self.names.tensor(slot, self.layer, 0, "weight"), part)
     }
 
-    fn vector(&mut self, slot: Slot, layer: usize, size: usize) -> Result<Tensor> {
-        self.source.vector(&bindings::name(slot, self.naming, layer, "weight"), size)
+    fn vector(&mut self, slot: Slot, part: &str, start: usize, size: usize) -> Result<Tensor> {
+        self.source.vector(&self.names.tensor(slot, self.layer, 0, part), start, size)
     }
 
-    fn linear(&mut self, slot: Slot, layer: usize, shape: [usize; 2], bias: bool) -> Result<Linear> {
-        let weight = self.matrix(slot, layer, shape)?;
-        let name = bindings::name(slot, self.naming, layer, "bias");
-        let bias = bias.then(|| self.source.vector(&name, shape[0])).transpose()?;
+    fn norm(&mut self, slot: Slot, norm: &Norm, size: usize) -> Result<NormWeights> {
+        let weight = norm.weight.then(|| self.vector(slot, "weight", 0, size)).transpose()?;
+        let weight = match weight {
+            Some(w) if norm.offset != 0.0 => Some((w + norm.offset)?),
+            other => other,
+        };
+        let bias = norm.bias.then(|| self.vector(slot, "bias", 0, size)).transpose()?;
+        Ok(NormWeights { norm: *norm, weight, bias })
+    }
+
+    fn norm_if(&mut self, there: bool, slot: Slot) -> Result<Option<NormWeights>> {
+        let spec = self.spec;
+        there.then(|| self.norm(slot, &spec.norm, spec.hidden_size)).transpose()
+    }
+
+    /// `rows` outputs of a projection, from its output `start` on.
+    fn linear(&mut self, slot: Slot, start: usize, [rows, cols]: [usize; 2], bias: bool) -> Result<Linear> {
+        let part = Part { start, rows, cols, transposed: self.spec.layout.transposed };
+        let weight = self.matrix(slot, part)?;
+        let bias = bias.then(|| self.vector(slot, "bias", start, rows)).transpose()?;
         Ok(Linear { weight, bias })
+    }
+
+    fn block(&mut self) -> Result<BlockWeights> {
+        let spec = self.spec;
+        let (before, after) = (spec.placement != Placement::Post, spec.placement != Placement::Pre);
+        let experts = spec.layers.get(self.layer).is_some_and(|l| l.experts);
+        Ok(BlockWeights {
+            attn_norm: self.norm_if(before, Slot::AttnNorm)?,
+            qkv: self.qkv()?,
+            q_norm: self.qk_norm(Slot::QNorm, spec.heads)?,
+            k_norm: self.qk_norm(Slot::KNorm, spec.kv_heads)?,
+            o: self.linear(Slot::O, 0, [spec.hidden_size, spec.q_size()], spec.output_bias)?,
+            attn_post_norm: self.norm_if(after, Slot::AttnPostNorm)?,
+            mlp_norm: self.norm_if(before && !spec.shared_norm, Slot::MlpNorm)?,
+            mlp: if experts { self.experts()? } else { FeedForward::Dense(self.mlp(&spec.mlp)?) },
+            mlp_post_norm: self.norm_if(after, Slot::MlpPostNorm)?,
+        })
+    }
+
+    fn qkv(&mut self) -> Result<QkvWeights> {
+        let (h, q, kv, bias) = (self.spec.hidden_size, self.spec.q_size(), self.spec.kv_size(), self.spec.qkv_bias);
+        let parts = match self.spec.layout.qkv {
+            Fusion::Grouped => return Ok(QkvWeights::Grouped(self.linear(Slot::Qkv, 0, [q + 2 * kv, h], bias)?)),
+            Fusion::Separate => [(Slot::Q, 0), (Slot::K, 0), (Slot::V, 0)],
+            Fusion::Concatenated => [(Slot::Qkv, 0), (Slot::Qkv, q), (Slot::Qkv, q + kv)],
+        };
+        let [(q_slot, q_at), (k_slot, k_at), (v_slot, v_at)] = parts;
+        Ok(QkvWeights::Separate(Box::new([
+            self.linear(q_slot, q_at, [q, h], bias)?,
+            self.linear(k_slot, k_at, [kv, h], bias)?,
+            self.linear(v_slot, v_at, [kv, h], bias)?,
+        ])))
+    }
+
+    fn qk_norm(&mut self, slot: Slot, heads: usize) -> Result<Option<NormWeights>> {
+        let Some(QkNorm { norm, shape }) = self.spec.qk_norm else { return Ok(None) };
+        let d = self.spec.head_dim;
+        if shape == QkNormShape::PerHead && self.names.is_split(slot) {
+            return Ok(Some(self.split_norm(slot, &norm, heads)?));
+        }
+        let size = if shape == QkNormShape::Shared { d } else { heads * d };
+        let mut weights = self.norm(slot, &norm, size)?;
+        if shape == QkNormShape::PerHead {
+            let per_head = |t: Option<Tensor>| t.map(|t| t.reshape((heads, d))).transpose();
+            weights = NormWeights { weight: per_head(weights.weight)?, bias: per_head(weights.bias)?, ..weights };
+        }
+        Ok(Some(weights))
+    }
+
+    /// A norm per head whose weights are a tensor each.
+    fn split_norm(&mut self, slot: Slot, norm: &Norm, heads: usize) -> Result<NormWeights> {
+        let mut stack = |part: &str| -> Result<Tensor> {
+            let one =
+                |head| self.source.vector(&self.names.tensor(slot, self.layer, head, part), 0, self.spec.head_dim);
+            Ok(Tensor::stack(&(0..heads).map(one).collect::<Result<Vec<_>>>()?, 0)?)
+        };
+        let weight = norm.weight.then(|| stack("weight")).transpose()?;
+        let bias = norm.bias.then(|| stack("bias")).transpose()?;
+        Ok(NormWeights { norm: *norm, weight, bias })
+    }
+
+    fn mlp(&mut self, mlp: &Mlp) -> Result<MlpWeights> {
+        let (h, f) = (self.spec.hidden_size, mlp.size);
+        let fused = self.spec.layout.gate_up && mlp.gated;
+        let (gate, up) = if fused { ((Slot::GateUp, 0), (Slot::GateUp, f)) } else { ((Slot::Gate, 0), (Slot::Up, 0)) };
+        let gate = mlp.gated.then(|| self.linear(gate.0, gate.1, [f, h], mlp.bias)).transpose()?;
+        let up = self.linear(up.0, up.1, [f, h], mlp.bias)?;
+        Ok(MlpWeights { gate, up, down: self.linear(Slot::Down, 0, [h, f], mlp.bias)? })
+    }
+
+    fn experts(&mut self) -> Result<FeedForward> {
+        let (h, stacked) = (self.spec.hidden_size, self.spec.layout.stacked);
+        let Some(spec) = self.spec.experts else { return Ok(FeedForward::Dense(self.mlp(&self.spec.mlp)?)) };
+        let router = self.matrix(Slot::Router, Part::whole(spec.count, h))?;
+        let one = |take: &mut Self, e: usize, slot: Slot, rows: usize, cols: usize| -> Result<Linear> {
+            let name = take.names.tensor(slot, take.layer, e, "weight");
+            let start = if stacked { e * rows } else { 0 };
+            let weight = take.source.matrix(&name, Part { start, rows, cols, transposed: false })?;
+            Ok(Linear { weight, bias: None })
+        };
+        let mlp = |take: &mut Self, e: usize, [gate, up, down]: [Slot; 3], size: usize| -> Result<MlpWeights> {
+            Ok(MlpWeights {
+                gate: Some(one(take, e, gate, size, h)?),
+                up: one(take, e, up, size, h)?,
+                down: one(take, e, down, h, size)?,
+            })
+        };
+        let slots = [Slot::ExpertGate, Slot::ExpertUp, Slot::ExpertDown];
+        let experts = (0..spec.count).map(|e| mlp(self, e, slots, spec.size)).collect::<Result<Vec<_>>>()?;
+        let shared = match spec.shared {
+            None => None,
+            Some(size) => {
+                let slots = [Slot::SharedGate, Slot::SharedUp, Slot::SharedDown];
+                let expert = mlp(self, 0, slots, size)?;
+                Some((expert, self.matrix(Slot::SharedRouter, Part::whole(1, h))?))
+            }
+        };
+        Ok(FeedForward::Experts { router, experts, shared })
     }
 }

@@ -6,7 +6,7 @@ use crate::backend::{Backend, BackendKind, ModelInfo, Sequence};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::TensorFile;
-use crate::transformer::{Config, FileSource, Footprint, Naming, Spec, Transformer, Weights, arch};
+use crate::transformer::{Config, FileSource, Footprint, Names, Naming, Spec, Transformer, Weights, arch};
 use candle_core::{Device, DeviceLocation};
 use std::sync::Arc;
 
@@ -50,8 +50,9 @@ pub fn load(
         ConfigSource::Gguf => Naming::Gguf,
         ConfigSource::Hub(_) => Naming::Hub,
     };
-    let mut source = FileSource::new(file.clone(), &spec, naming, options.dtype, &options.device, control)?;
-    let weights = Weights::build(&spec, naming, &mut source)?;
+    let names = Names::in_file(&spec, naming, &*file);
+    let mut source = FileSource::new(file.clone(), &spec, &names, options.dtype, &options.device, control)?;
+    let weights = Weights::build(&spec, &names, &mut source)?;
     let footprint = source.footprint().clone();
     let context = options.context_for(spec.context_trained);
     let threads = options.threads();
@@ -73,7 +74,7 @@ fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, devi
         parameters: footprint.parameters,
         vocab_size: spec.vocab_size,
         hidden_size: spec.hidden_size,
-        layers: spec.layers,
+        layers: spec.layers.len(),
         heads: spec.heads,
         kv_heads: spec.kv_heads,
         context,
@@ -87,7 +88,7 @@ fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, devi
         threads,
         bytes_mapped: footprint.mapped,
         bytes_allocated: footprint.allocated,
-        kv_bytes_per_token: spec.kv_bytes_per_token(),
+        kv_bytes_per_token: spec.kv_bytes_per_token(size_of::<f32>()),
     }
 }
 

@@ -16,6 +16,6 @@ pub fn memory_needs(file: &dyn TensorFile, config: ConfigSource, options: &Candl
     let converted = |elements: usize| options.dtype.and_then(|d| d.bytes_for(elements));
     let weights =
         file.tensors().iter().map(|t| converted(t.elements()).unwrap_or(t.bytes)).fold(0, u64::saturating_add);
-    let kv = spec.kv_bytes_per_token().saturating_mul(options.context_for(spec.context_trained) as u64);
+    let kv = spec.kv_bytes_per_token(size_of::<f32>()).saturating_mul(options.context_for(spec.context_trained) as u64);
     Ok(weights.saturating_add(kv).saturating_add(WORK))
 }

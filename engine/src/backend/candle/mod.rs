@@ -10,6 +10,4 @@ pub use memory::memory_needs;
 pub use options::CandleOptions;
 
 #[cfg(test)]
-mod gguf_tests;
-#[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use crate::Token;
 use crate::backend::{Logits, Rows, Sequence};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::transformer::Cache;
+use crate::transformer::{Cache, Tap};
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl CandleSequence {
         loaded.run(|| {
             let model = &loaded.model;
             let ids = Tensor::from_slice(chunk, (1, chunk.len()), model.device())?;
-            let hidden = model.hidden(&ids, Some(cache), control)?.squeeze(0)?;
+            let hidden = model.hidden(&ids, Some(cache), &mut Tap::none(), control)?.squeeze(0)?;
             let hidden = match rows {
                 Rows::All => hidden,
                 Rows::Last | Rows::None => hidden.narrow(0, chunk.len() - 1, 1)?,
@@ -52,7 +52,7 @@ impl CandleSequence {
                 finite(&hidden.flatten_all()?.to_vec1::<f32>()?, "activations")?;
                 return Ok(Vec::new());
             }
-            let logits = model.logits(&hidden, control)?.flatten_all()?.to_vec1::<f32>()?;
+            let logits = model.logits(&hidden, &mut Tap::none(), control)?.flatten_all()?.to_vec1::<f32>()?;
             finite(&logits, "logits")?;
             Ok(logits)
         })

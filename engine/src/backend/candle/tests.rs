@@ -287,7 +287,7 @@ fn unknown_architectures_and_axes_say_who_could() {
     };
     let e = refused(|c| drop(c.insert("model_type".into(), "lama".into())));
     assert!(e.contains("\"lama\"") && e.contains("nearest is \"llama\"") && e.contains("does not know"), "{e}");
-    let e = refused(|c| drop(c.insert("model_type".into(), "gpt_neox".into())));
+    let e = refused(|c| drop(c.insert("model_type".into(), "mamba".into())));
     assert!(e.contains("llama.cpp knows it: use a GGUF"), "{e}");
     let e = refused(|c| drop(c.remove("hidden_size")));
     assert!(e.contains("config.json") && e.contains("has no \"hidden_size\""), "{e}");
@@ -316,7 +316,9 @@ fn a_long_prompt_stops_within_a_tenth_of_a_second() {
     let serde_json::Value::Object(config) = config else { unreachable!() };
     let empty = InMemory { path: "random".into(), metadata: Default::default(), tensors: vec![], data: vec![] };
     let spec = crate::transformer::arch::from_hub(&crate::transformer::Config::hub(&config, "config.json".as_ref()));
-    let expected = crate::transformer::bindings::expected(&spec.unwrap(), crate::transformer::Naming::Hub);
+    let spec = spec.unwrap();
+    let names = crate::transformer::Names::of(&spec, crate::transformer::Naming::Hub);
+    let expected = crate::transformer::bindings::expected(&spec, &names);
     let file = expected.iter().fold(empty, |mut file, e| {
         let elements: usize = e.shape.iter().product();
         let bytes = DType::Q8_0.bytes_for(elements).unwrap();

@@ -1,27 +1,30 @@
 //! Qwen2 and Qwen2.5: Llama with biases on q, k and v, and a window on the upper layers when asked for.
 
-use super::common;
 use super::table::Architecture;
+use super::{common, gguf};
 use crate::error::Result;
-use crate::transformer::{Config, RopeStyle};
+use crate::transformer::{Config, Norm, RopeStyle, Spec};
 
 /// Biases on q, k and v always, elsewhere never.
 pub const QWEN2: Architecture = Architecture {
     hub: &["qwen2"],
     gguf: &["qwen2"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config)?;
+        let mut spec = common::from_hub(config, Norm::rms, false)?;
         spec.qkv_bias = true;
-        spec.windows = upper_windows(config, spec.layers)?;
+        upper_windows(&mut spec, config)?;
         Ok(spec)
     },
-    from_gguf: |config, file| common::from_gguf(config, file, RopeStyle::HalfSplit),
+    from_gguf: |config, file| gguf::spec(config, file, RopeStyle::HalfSplit),
+    ..Architecture::NONE
 };
 
 /// Windows of the Qwen family: off unless `use_sliding_window`, then from layer `max_window_layers` on.
-pub fn upper_windows(config: &Config, layers: usize) -> Result<Vec<Option<usize>>> {
+pub fn upper_windows(spec: &mut Spec, config: &Config) -> Result<()> {
     let used = config.flag("use_sliding_window")?.unwrap_or(false);
-    let window = config.size("sliding_window")?.filter(|_| used);
+    let window = config.size("sliding_window")?.filter(|w| used && *w > 0);
     let first = config.size("max_window_layers")?.unwrap_or(28);
-    common::windows_by_layer(config, layers, window, |layer| layer >= first)
+    let sliding = common::sliding(config, spec.layers.len(), |layer| layer >= first)?;
+    common::set_windows(spec, &sliding, window);
+    Ok(())
 }

@@ -1,25 +1,21 @@
 //! Qwen3: Llama with RMS norm over each head of q and k.
 
-use super::common;
 use super::qwen2::upper_windows;
 use super::table::Architecture;
-use crate::transformer::RopeStyle;
+use super::{common, gguf};
+use crate::transformer::{Norm, QkNorm, QkNormShape, RopeStyle};
 
 /// Biases on the attention's projections only when the configuration asks for them.
 pub const QWEN3: Architecture = Architecture {
     hub: &["qwen3"],
     gguf: &["qwen3"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config)?;
-        let bias = config.flag("attention_bias")?.unwrap_or(false);
-        (spec.qkv_bias, spec.output_bias) = (bias, bias);
-        spec.qk_norm = true;
-        spec.windows = upper_windows(config, spec.layers)?;
+        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        common::attention_bias(&mut spec, config)?;
+        spec.qk_norm = Some(QkNorm { norm: spec.norm, shape: QkNormShape::Shared });
+        upper_windows(&mut spec, config)?;
         Ok(spec)
     },
-    from_gguf: |config, file| {
-        let mut spec = common::from_gguf(config, file, RopeStyle::HalfSplit)?;
-        spec.qk_norm = true;
-        Ok(spec)
-    },
+    from_gguf: |config, file| gguf::spec(config, file, RopeStyle::HalfSplit),
+    ..Architecture::NONE
 };

@@ -1,11 +1,16 @@
 //! The table of architectures, and how one is found.
 
-use super::{known, llama, mistral, qwen2, qwen3};
+use super::known;
+use super::{
+    bloom, cohere, cohere2, falcon, gemma, gemma2, gemma3, glm4, gpt_neox, gpt2, granite, llama, mistral, mixtral, mpt,
+    olmo, olmo2, olmoe, phi, phi3, qwen2, qwen2_moe, qwen3, qwen3_moe, smollm3, stablelm, starcoder2,
+};
 use crate::error::{Error, Result, nearest};
 use crate::format::TensorFile;
+use crate::transformer::bindings::{Naming, Row};
 use crate::transformer::{Config, Spec};
 
-/// One architecture: the names it goes by and how it reads its configuration.
+/// One architecture: the names it goes by, how it reads its configuration, and what it calls its weights.
 #[derive(Debug)]
 pub struct Architecture {
     /// `model_type` in a hub `config.json`; empty when the hub's layout is not read.
@@ -16,20 +21,79 @@ pub struct Architecture {
     pub from_hub: fn(&Config) -> Result<Spec>,
     /// The spec that GGUF metadata (and the presence of tensors) describes.
     pub from_gguf: fn(&Config, &dyn TensorFile) -> Result<Spec>,
+    /// Weights that the hub's checkpoints call otherwise than Llama's.
+    pub hub_names: fn(&Spec) -> &'static [Row],
+    /// Weights that GGUF files call otherwise than usual.
+    pub gguf_names: fn(&Spec) -> &'static [Row],
 }
 
-const ALL: &[&Architecture] = &[&llama::LLAMA, &mistral::MISTRAL, &qwen2::QWEN2, &qwen3::QWEN3];
+impl Architecture {
+    /// No names, and configurations that are refused: what a declaration leaves out.
+    pub(super) const NONE: Self = Self {
+        hub: &[],
+        gguf: &[],
+        from_hub: |config| Err(config.missing("model_type")),
+        from_gguf: |config, _| Err(config.missing("general.architecture")),
+        hub_names: |_| &[],
+        gguf_names: |_| &[],
+    };
+}
+
+const ALL: &[&Architecture] = &[
+    &bloom::BLOOM,
+    &cohere::COHERE,
+    &cohere2::COHERE2,
+    &falcon::FALCON,
+    &gemma::GEMMA,
+    &gemma2::GEMMA2,
+    &gemma3::GEMMA3,
+    &glm4::GLM4,
+    &gpt2::GPT2,
+    &gpt_neox::GPT_NEOX,
+    &granite::GRANITE,
+    &llama::LLAMA,
+    &mistral::MISTRAL,
+    &mixtral::MIXTRAL,
+    &mpt::MPT,
+    &olmo::OLMO,
+    &olmo2::OLMO2,
+    &olmoe::OLMOE,
+    &phi::PHI,
+    &phi3::PHI3,
+    &qwen2::QWEN2,
+    &qwen2_moe::QWEN2_MOE,
+    &qwen3::QWEN3,
+    &qwen3_moe::QWEN3_MOE,
+    &smollm3::SMOLLM3,
+    &stablelm::STABLELM,
+    &starcoder2::STARCODER2,
+];
 
 /// Every `model_type` that can be computed.
 pub fn supported() -> impl Iterator<Item = &'static str> {
     ALL.iter().flat_map(|a| a.hub.iter().copied())
 }
 
+/// The names of an architecture's weights that differ from the usual ones.
+pub fn names(spec: &Spec, naming: Naming) -> &'static [Row] {
+    let name = spec.architecture.as_str();
+    let known = |a: &&&Architecture| match naming {
+        Naming::Hub => a.hub.contains(&name),
+        Naming::Gguf => a.gguf.contains(&name),
+    };
+    ALL.iter().find(known).map_or(&[], |a| match naming {
+        Naming::Hub => (a.hub_names)(spec),
+        Naming::Gguf => (a.gguf_names)(spec),
+    })
+}
+
 /// The spec of a hub `config.json`.
 pub fn from_hub(config: &Config) -> Result<Spec> {
     let name = config.text("model_type")?.ok_or_else(|| config.missing("model_type"))?;
     let found = ALL.iter().find(|a| a.hub.contains(&name)).ok_or_else(|| unknown(name, false))?;
-    let spec = (found.from_hub)(config)?;
+    let mut spec = (found.from_hub)(config)?;
+    name.clone_into(&mut spec.architecture);
+    config.text("_name_or_path")?.unwrap_or_default().clone_into(&mut spec.name);
     spec.validate()?;
     Ok(spec)
 }

@@ -1,0 +1,43 @@
+//! Gemma: embeddings scaled by the root of their width, norm weights stored less one, GELU in the gate.
+
+use super::table::Architecture;
+use super::{common, gguf};
+use crate::error::Result;
+use crate::transformer::{Activation, Config, Norm, RopeStyle, Spec};
+
+/// GGUF files have the one added to the norms already.
+pub const GEMMA: Architecture = Architecture {
+    hub: &["gemma"],
+    gguf: &["gemma"],
+    from_hub: |config| {
+        let mut spec = common::from_hub(config, offset_rms, true)?;
+        family(&mut spec, config)?;
+        common::attention_bias(&mut spec, config)?;
+        Ok(spec)
+    },
+    from_gguf: |config, file| {
+        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
+        family_gguf(&mut spec);
+        Ok(spec)
+    },
+    ..Architecture::NONE
+};
+
+/// RMS norm with a stored weight of `weight - 1`.
+pub fn offset_rms(eps: f64) -> Norm {
+    Norm { offset: 1.0, ..Norm::rms(eps) }
+}
+
+/// What all Gemmas share. Gemma 1's `hidden_act` says `gelu` and means the approximation, as its authors corrected in
+/// `hidden_activation`.
+pub fn family(spec: &mut Spec, config: &Config) -> Result<()> {
+    spec.mlp.activation = common::activation(config, &["hidden_activation"], Activation::GeluTanh)?;
+    spec.embedding_scale = (spec.hidden_size as f64).sqrt();
+    Ok(())
+}
+
+/// What all Gemmas share and their GGUF files do not say.
+pub fn family_gguf(spec: &mut Spec) {
+    spec.mlp.activation = Activation::GeluTanh;
+    spec.embedding_scale = (spec.hidden_size as f64).sqrt();
+}

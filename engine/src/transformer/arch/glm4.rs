@@ -1,0 +1,38 @@
+//! GLM-4 (0414): norms before and after both halves of a block, half of each head turned by neighbouring coordinates.
+
+use super::table::Architecture;
+use super::{common, gguf, rope};
+use crate::transformer::bindings::Slot;
+use crate::transformer::{Norm, Placement, RopeStyle};
+
+/// The part of a head that turns where a configuration does not say.
+const TURNED: f64 = 0.5;
+
+/// Biases on q, k and v alone.
+pub const GLM4: Architecture = Architecture {
+    hub: &["glm4"],
+    gguf: &["glm4"],
+    from_hub: |config| {
+        let mut spec = common::without_rope(config, Norm::rms, false)?;
+        let mut rope = rope::partial_from_hub(config, spec.head_dim, TURNED)?;
+        rope.style = RopeStyle::Interleaved;
+        spec.use_rope(rope);
+        spec.qkv_bias = config.flag("attention_bias")?.unwrap_or(false);
+        spec.placement = Placement::Sandwich;
+        spec.layout.gate_up = true;
+        Ok(spec)
+    },
+    from_gguf: |config, file| {
+        let mut spec = gguf::spec(config, file, RopeStyle::Interleaved)?;
+        spec.placement = Placement::Sandwich;
+        Ok(spec)
+    },
+    hub_names: |_| {
+        &[
+            (Slot::AttnPostNorm, "model.layers.{}.post_self_attn_layernorm"),
+            (Slot::MlpNorm, "model.layers.{}.post_attention_layernorm"),
+            (Slot::MlpPostNorm, "model.layers.{}.post_mlp_layernorm"),
+        ]
+    },
+    ..Architecture::NONE
+};

@@ -1,0 +1,27 @@
+//! OLMo: Llama with layer norms that have neither weight nor bias, and perhaps clipped q, k and v.
+
+use super::table::Architecture;
+use super::{common, gguf};
+use crate::transformer::{Norm, NormKind, RopeStyle};
+
+/// The epsilon is not configurable.
+const EPS: f64 = 1e-5;
+
+/// GGUF permutes the rows of q and k, as for Llama.
+pub const OLMO: Architecture = Architecture {
+    hub: &["olmo"],
+    gguf: &["olmo"],
+    from_hub: |config| {
+        let mut spec = common::from_hub(config, bare, false)?;
+        spec.norm.eps = EPS;
+        common::attention_bias(&mut spec, config)?;
+        spec.clip_qkv = config.number("clip_qkv")?;
+        Ok(spec)
+    },
+    from_gguf: |config, file| gguf::spec(config, file, RopeStyle::Interleaved),
+    ..Architecture::NONE
+};
+
+fn bare(eps: f64) -> Norm {
+    Norm { kind: NormKind::Layer, eps, offset: 0.0, weight: false, bias: false }
+}

@@ -1,0 +1,23 @@
+//! Qwen3-MoE: Qwen3 with a mixture of experts, none of them shared.
+
+use super::qwen2::upper_windows;
+use super::qwen2_moe::qwen_experts;
+use super::table::Architecture;
+use super::{common, gguf};
+use crate::transformer::{Norm, QkNorm, QkNormShape, RopeStyle};
+
+/// Whether the chosen experts' probabilities are renormalized, the configuration says; in GGUF they are.
+pub const QWEN3_MOE: Architecture = Architecture {
+    hub: &["qwen3_moe"],
+    gguf: &["qwen3moe"],
+    from_hub: |config| {
+        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        common::attention_bias(&mut spec, config)?;
+        spec.qk_norm = Some(QkNorm { norm: spec.norm, shape: QkNormShape::Shared });
+        upper_windows(&mut spec, config)?;
+        qwen_experts(&mut spec, config)?;
+        Ok(spec)
+    },
+    from_gguf: |config, file| gguf::spec(config, file, RopeStyle::HalfSplit),
+    ..Architecture::NONE
+};

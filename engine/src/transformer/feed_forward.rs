@@ -1,0 +1,97 @@
+//! The second half of a block: an MLP, or a mixture of them.
+
+use super::hooks::{Point, Tap};
+use super::spec::{Activation, Experts, Router};
+use super::weights::{FeedForward, MlpWeights, Weight};
+use crate::control::Control;
+use crate::error::{Error, Result};
+use candle_core::{D, Tensor};
+
+/// What a half-block needs beside its weights.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// The non-linearity.
+    pub activation: Activation,
+    /// The mixture, where there is one.
+    pub experts: Option<Experts>,
+    /// The block, for hook names.
+    pub layer: usize,
+    /// Polled between products.
+    pub control: &'a Control,
+}
+
+/// The non-linearity, element by element.
+pub fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    Ok(match activation {
+        Activation::Silu => x.silu()?,
+        Activation::Gelu => x.gelu_erf()?,
+        Activation::GeluTanh => x.gelu()?,
+        Activation::Relu => x.relu()?,
+        Activation::ReluSquared => x.relu()?.sqr()?,
+    })
+}
+
+/// `x`, `[batch, pos, hidden]`, through the half-block.
+pub fn feed_forward(weights: &FeedForward, x: &Tensor, set: Setting, tap: &mut Tap) -> Result<Tensor> {
+    match weights {
+        FeedForward::Dense(weights) => mlp(weights, x, set, tap),
+        FeedForward::Experts { router, experts, shared } => {
+            let width = x.dim(D::Minus1)?;
+            let flat = x.reshape(((), width))?;
+            let mut y = mixture(router, experts, &flat, set)?;
+            if let Some((expert, gate)) = shared {
+                let out = mlp(expert, &flat, set, &mut Tap::none())?;
+                let gate = candle_nn::ops::sigmoid(&gate.project(&flat, set.control)?)?;
+                y = (y + out.broadcast_mul(&gate)?)?;
+            }
+            Ok(y.reshape(x.shape())?)
+        }
+    }
+}
+
+fn mlp(weights: &MlpWeights, x: &Tensor, set: Setting, tap: &mut Tap) -> Result<Tensor> {
+    let Setting { layer, control, activation, .. } = set;
+    let post = match &weights.gate {
+        Some(gate) => {
+            let pre = tap.at(Point::MlpPre, layer, gate.forward(x, control)?)?;
+            let linear = tap.at(Point::MlpPreLinear, layer, weights.up.forward(x, control)?)?;
+            (activate(&pre, activation)? * linear)?
+        }
+        None => activate(&tap.at(Point::MlpPre, layer, weights.up.forward(x, control)?)?, activation)?,
+    };
+    weights.down.forward(&tap.at(Point::MlpPost, layer, post)?, control)
+}
+
+/// Each token of `x`, `[tokens, hidden]`, through its experts; one product per expert, over the tokens that chose it.
+fn mixture(router: &Weight, experts: &[MlpWeights], x: &Tensor, set: Setting) -> Result<Tensor> {
+    let spec = set.experts.ok_or_else(|| Error::backend("candle", "experts without their number"))?;
+    let scores = candle_nn::ops::softmax(&router.project(x, set.control)?, D::Minus1)?;
+    let mut chosen: Vec<(Vec<u32>, Vec<f32>)> = vec![(Vec::new(), Vec::new()); experts.len()];
+    for (token, row) in scores.detach().to_vec2::<f32>()?.iter().enumerate() {
+        let mut order: Vec<(usize, f32)> = row.iter().copied().enumerate().collect();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1));
+        order.truncate(spec.used);
+        let sum: f32 = match spec.router {
+            Router::Softmax => 1.0,
+            Router::Renormalized => order.iter().map(|(_, p)| p).sum(),
+        };
+        for (expert, p) in order {
+            if let Some((tokens, weights)) = chosen.get_mut(expert) {
+                tokens.push(token as u32);
+                weights.push(p / sum);
+            }
+        }
+    }
+    let mut y = x.zeros_like()?;
+    for (expert, (tokens, weights)) in experts.iter().zip(chosen) {
+        if tokens.is_empty() {
+            continue;
+        }
+        let count = tokens.len();
+        let tokens = Tensor::from_vec(tokens, count, x.device())?;
+        let weights = Tensor::from_vec(weights, (count, 1), x.device())?;
+        let out = mlp(expert, &x.index_select(&tokens, 0)?, set, &mut Tap::none())?;
+        y = y.index_add(&tokens, &out.broadcast_mul(&weights)?, 0)?;
+    }
+    Ok(y)
+}
