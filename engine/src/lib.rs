@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod control;
 pub mod convert;
+pub mod cpu;
 pub mod error;
 pub mod format;
 pub mod generate;

@@ -1,7 +1,10 @@
 //! Attention over the tokens so far, step by step on tensors: on any device, differentiable, open to hooks.
 
 use super::hooks::{Point, Tap};
+use super::slices::{self, Stored};
 use super::spec::Spec;
+use crate::control::Control;
+use crate::cpu::attention::{self as cpu, Attention, Elements, Keys};
 use crate::error::Result;
 use candle_core::{D, Device, Tensor};
 
@@ -73,4 +76,53 @@ fn softmax(x: &Tensor) -> Result<Tensor> {
     } else {
         candle_nn::ops::softmax_last_dim(&x.contiguous()?)?
     })
+}
+
+/// The same by the processor's kernel, which never makes the matrix of scores: for plain tensors without hooks on scores
+/// and pattern. `k` and `v` may be the filled part of larger buffers.
+pub fn fused(
+    spec: &Spec,
+    start: usize,
+    window: Option<usize>,
+    slopes: Option<&[f32]>,
+    [q, k, v]: [&Tensor; 3],
+    control: &Control,
+) -> Result<Tensor> {
+    let (batch, queries, heads, d) = q.dims4()?;
+    let (kv_heads, filled) = (spec.kv_heads, k.dim(1)?);
+    let problem = Attention {
+        heads,
+        kv_heads,
+        head_dim: d,
+        value_dim: d,
+        scale: spec.attention_scale as f32,
+        softcap: spec.attention_softcap.map(|c| c as f32),
+        window,
+        slopes,
+        start,
+        hidden: 0,
+    };
+    let stop = || control.interrupt.is_raised();
+    let mut out = vec![0.0; q.elem_count()];
+    for (row, out) in out.chunks_mut((queries * heads * d).max(1)).enumerate() {
+        let (q, k, v) =
+            (q.narrow(0, row, 1)?, k.narrow(0, row * kv_heads, kv_heads)?, v.narrow(0, row * kv_heads, kv_heads)?);
+        slices::with(&q, |q| {
+            slices::with_stored(&k, |k, k_stride| {
+                slices::with_stored(&v, |v, v_stride| {
+                    let (k, v) = (keys(k, k_stride, [kv_heads, filled, d]), keys(v, v_stride, [kv_heads, filled, d]));
+                    cpu::attend(&problem, q, &k, &v, out, &stop)
+                })
+            })
+        })?;
+    }
+    Ok(Tensor::from_vec(out, (batch, queries, heads, d), q.device())?)
+}
+
+fn keys(stored: Stored<'_>, stride: usize, [heads, len, dim]: [usize; 3]) -> Keys<'_> {
+    let elements = match stored {
+        Stored::F32(all) => Elements::F32(all),
+        Stored::F16(all) => Elements::F16(all),
+    };
+    Keys { elements, heads, capacity: stride / dim.max(1), dim, len }
 }

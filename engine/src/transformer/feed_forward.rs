@@ -1,8 +1,9 @@
 //! The second half of a block: an MLP, or a mixture of them.
 
 use super::hooks::{Point, Tap};
+use super::slices;
 use super::spec::{Activation, Experts, Router};
-use super::weights::{FeedForward, MlpWeights, Weight};
+use super::weights::{FeedForward, Linear, MlpWeights, Weight};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use candle_core::{D, Tensor};
@@ -21,7 +22,10 @@ pub struct Setting<'a> {
 }
 
 /// The non-linearity, element by element.
-pub fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+fn activate(x: &Tensor, activation: Activation) -> Result<Tensor> {
+    if slices::is_plain(x) {
+        return slices::activate(x, None, activation);
+    }
     Ok(match activation {
         Activation::Silu => x.silu()?,
         Activation::Gelu => x.gelu_erf()?,
@@ -53,9 +57,14 @@ fn mlp(weights: &MlpWeights, x: &Tensor, set: Setting, tap: &mut Tap) -> Result<
     let Setting { layer, control, activation, .. } = set;
     let post = match &weights.gate {
         Some(gate) => {
-            let pre = tap.at(Point::MlpPre, layer, gate.forward(x, control)?)?;
-            let linear = tap.at(Point::MlpPreLinear, layer, weights.up.forward(x, control)?)?;
-            (activate(&pre, activation)? * linear)?
+            let [pre, linear] = Linear::forward_all([gate, &weights.up], x, control)?;
+            let pre = tap.at(Point::MlpPre, layer, pre)?;
+            let linear = tap.at(Point::MlpPreLinear, layer, linear)?;
+            if slices::is_plain(&pre) && slices::is_plain(&linear) {
+                slices::activate(&pre, Some(&linear), activation)?
+            } else {
+                (activate(&pre, activation)? * linear)?
+            }
         }
         None => activate(&tap.at(Point::MlpPre, layer, weights.up.forward(x, control)?)?, activation)?,
     };

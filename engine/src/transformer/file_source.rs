@@ -137,6 +137,10 @@ impl Source for FileSource<'_> {
         self.footprint.count(DType::F32, size, (size * 4) as u64, false);
         Ok(Tensor::from_slice(values, size, &self.device)?)
     }
+
+    fn ones(&self, size: usize) -> Result<Tensor> {
+        Ok(Tensor::ones(size, candle_core::DType::F32, &self.device)?)
+    }
 }
 
 /// Names every tensor that is missing, of the wrong shape, or that nothing uses.

@@ -1,24 +1,23 @@
 //! A weight matrix as it is stored: plain numbers or blocks of quantized ones, read where they lie.
 
-use super::kernels;
+use super::slices;
 use super::weights::Part;
 use crate::control::Control;
+use crate::cpu::gemm::{self, Packed};
+use crate::cpu::rows;
 use crate::error::{Error, Result};
 use crate::format::{DType, TensorFile};
-use candle_core::{D, Device, Tensor};
+use candle_core::{Device, Tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Up to this many rows of `x`, each row of weights is expanded into a small buffer that stays in the nearest cache and
-/// multiplied at once; above, parts of the matrix are expanded and handed to a blocked matrix product.
-const FEW: usize = 4;
-
-/// Weights expanded to f32 at a time, 8 MB: small beside the model, large enough for a matrix product to run at full
-/// speed, and at 256 rows of `x` a few tens of milliseconds of work between two looks at the interrupt.
-const EXPANDED: usize = 2 << 20;
-
-/// Weights per task of a parallel loop.
+/// Values per task when rows are expanded.
 const TASK: usize = 32 << 10;
+
+/// Bytes of weights per task of a product with a few vectors: long enough that handing out costs nothing, short enough
+/// that all threads end together.
+const TASK_BYTES: usize = 24 << 10;
 
 /// A matrix `[rows, cols]` in the bytes of a file or in memory. Cheap to clone.
 #[derive(Clone)]
@@ -135,11 +134,15 @@ impl Matrix {
         matches!(self.bytes, Bytes::Mapped(..))
     }
 
-    fn stored(&self, rows: std::ops::Range<usize>) -> Result<&[u8]> {
-        let all = match &self.bytes {
-            Bytes::Mapped(file, index) => file.data(*index)?,
-            Bytes::Owned(bytes) => bytes,
-        };
+    fn all(&self) -> Result<&[u8]> {
+        match &self.bytes {
+            Bytes::Mapped(file, index) => file.data(*index),
+            Bytes::Owned(bytes) => Ok(bytes),
+        }
+    }
+
+    fn stored(&self, rows: Range<usize>) -> Result<&[u8]> {
+        let all = self.all()?;
         let (from, to) = ((self.start + rows.start) * self.row_bytes, (self.start + rows.end) * self.row_bytes);
         all.get(from..to).filter(|_| rows.end <= self.rows).ok_or_else(|| {
             Error::argument("matrix row", format!("below {}", self.rows), format!("{}..{}", rows.start, rows.end))
@@ -147,13 +150,13 @@ impl Matrix {
     }
 
     /// Expands rows to f32, `[rows, cols]` row-major.
-    pub fn expand(&self, rows: std::ops::Range<usize>) -> Result<Vec<f32>> {
+    pub fn expand(&self, rows: Range<usize>) -> Result<Vec<f32>> {
         let bytes = self.stored(rows.clone())?;
         let mut out = vec![0.0; rows.len() * self.cols];
         let group = (TASK / self.cols).max(1);
         out.par_chunks_mut(group * self.cols)
             .zip(bytes.par_chunks(group * self.row_bytes))
-            .try_for_each(|(out, bytes)| kernels::expand(self.dtype, bytes, out))?;
+            .try_for_each(|(out, bytes)| rows::expand(self.dtype, bytes, out))?;
         Ok(out)
     }
 
@@ -165,7 +168,7 @@ impl Matrix {
         let mut out = vec![0.0; ids.len() * self.cols];
         for (id, out) in ids.iter().zip(out.chunks_mut(self.cols)) {
             let row = *id as usize;
-            kernels::expand(self.dtype, self.stored(row..row + 1)?, out)?;
+            rows::expand(self.dtype, self.stored(row..row + 1)?, out)?;
         }
         Ok(Tensor::from_vec(out, shape, &Device::Cpu)?)
     }
@@ -173,54 +176,91 @@ impl Matrix {
     /// `x · Wᵀ` for `x` of shape `[…, cols]` f32. Activations stay f32 and weights are expanded exactly, so the only
     /// error is that of summation.
     pub fn project(&self, x: &Tensor, control: &Control) -> Result<Tensor> {
+        let mut all = Self::project_all(&[self], x, control)?;
+        all.pop().ok_or_else(|| Error::backend("candle", "a product has no result"))
+    }
+
+    /// The products of several matrices with the same `x`.
+    pub fn project_all(all: &[&Self], x: &Tensor, control: &Control) -> Result<Vec<Tensor>> {
         let mut shape = x.dims().to_vec();
-        if shape.pop() != Some(self.cols) {
-            let expected = format!("a last dimension of {}", self.cols);
+        let cols = shape.pop().unwrap_or(0);
+        if let Some(other) = all.iter().find(|m| m.cols != cols) {
+            let expected = format!("a last dimension of {}", other.cols);
             return Err(Error::argument("input of a projection", expected, format!("{:?}", x.dims())));
         }
         let count: usize = shape.iter().product();
-        shape.push(self.rows);
-        if count <= FEW {
-            let x = x.flatten_all()?.to_vec1::<f32>()?;
-            return Ok(Tensor::from_vec(self.project_few(&x, count)?, shape, &Device::Cpu)?);
+        let outputs = slices::with(x, |x| {
+            let mut outputs: Vec<Vec<f32>> = all.iter().map(|m| vec![0.0; count * m.rows]).collect();
+            if count <= rows::MOST {
+                few(all, x, count, &mut outputs)?;
+            } else {
+                let packed = Packed::new(x, count, cols)?;
+                let interrupt = &control.interrupt;
+                for (matrix, out) in all.iter().zip(&mut outputs) {
+                    gemm::product(&packed, *matrix, out, matrix.rows, &|| interrupt.is_raised())?;
+                }
+            }
+            Ok(outputs)
+        })?;
+        let tensor = |(matrix, values): (&&Self, Vec<f32>)| {
+            let mut shape = shape.clone();
+            shape.push(matrix.rows);
+            Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+        };
+        all.iter().zip(outputs).map(tensor).collect()
+    }
+}
+
+/// A stretch of rows, and where their products go.
+struct Task<'a> {
+    dtype: DType,
+    cols: usize,
+    rows: &'a [u8],
+    out: &'a mut [f32],
+}
+
+/// Products with up to [`rows::MOST`] vectors: bound by reading the weights, which is done once.
+fn few(all: &[&Matrix], x: &[f32], count: usize, outputs: &mut [Vec<f32>]) -> Result<()> {
+    let mut tasks = Vec::new();
+    for (matrix, out) in all.iter().zip(outputs.iter_mut()) {
+        // Whole groups of rows: the kernel takes four at a time.
+        let group = (TASK_BYTES / matrix.row_bytes).max(1).next_multiple_of(4);
+        let rows = matrix.stored(0..matrix.rows)?.chunks(group * matrix.row_bytes);
+        let parts = out.chunks_mut(group * count).zip(rows);
+        tasks.extend(parts.map(|(out, rows)| Task { dtype: matrix.dtype, cols: matrix.cols, rows, out }));
+    }
+    tasks.into_par_iter().try_for_each_init(Vec::new, |room, task| {
+        rows::dot_rows(task.dtype, task.rows, task.cols, x, count, task.out, room)
+    })?;
+    if count > 1 {
+        for out in outputs {
+            // The kernel writes [rows, count].
+            *out = (0..count).flat_map(|c| out.iter().skip(c).step_by(count).copied()).collect();
         }
-        let x = x.reshape((count, self.cols))?;
-        let step = (EXPANDED / self.cols).max(1);
-        let mut parts = Vec::with_capacity(self.rows.div_ceil(step));
-        for start in (0..self.rows).step_by(step) {
-            control.check()?;
-            let end = (start + step).min(self.rows);
-            let w = Tensor::from_vec(self.expand(start..end)?, (end - start, self.cols), &Device::Cpu)?;
-            parts.push(x.matmul(&w.t()?)?);
-        }
-        Ok(if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(&parts, D::Minus1)? }.reshape(shape)?)
+    }
+    Ok(())
+}
+
+impl gemm::Weights for Matrix {
+    fn n(&self) -> usize {
+        self.rows
     }
 
-    /// The product for a few rows of `x`: bound by reading the weights, which is done once.
-    fn project_few(&self, x: &[f32], count: usize) -> Result<Vec<f32>> {
-        let bytes = self.stored(0..self.rows)?;
-        let group = (TASK / self.cols).max(1);
-        // Filled as [rows, count], so that each task writes its own part.
-        let mut out = vec![0.0; self.rows * count];
-        out.par_chunks_mut(group * count.max(1)).zip(bytes.par_chunks(group * self.row_bytes)).try_for_each_init(
-            || vec![0.0; self.cols],
-            |row, (out, bytes)| -> Result<()> {
-                for (out, bytes) in out.chunks_mut(count).zip(bytes.chunks(self.row_bytes)) {
-                    if let ([out], 1) = (&mut *out, count) {
-                        *out = kernels::dot(self.dtype, bytes, x, row)?;
-                        continue;
-                    }
-                    kernels::expand(self.dtype, bytes, row)?;
-                    for (out, x) in out.iter_mut().zip(x.chunks(self.cols)) {
-                        *out = kernels::dot_f32(row, x);
-                    }
-                }
-                Ok(())
-            },
-        )?;
-        if count == 1 {
-            return Ok(out);
+    fn k(&self) -> usize {
+        self.cols
+    }
+
+    fn expand(&self, row: usize, columns: Range<usize>, out: &mut [f32]) -> Result<()> {
+        rows::expand(self.dtype, gemm::Weights::stored(self, row, columns), out)
+    }
+
+    fn stored(&self, row: usize, columns: Range<usize>) -> &[u8] {
+        let at = |column: usize| self.dtype.bytes_for(column).and_then(|n| usize::try_from(n).ok());
+        let (Some(from), Some(to)) = (at(columns.start), at(columns.end)) else { return &[] };
+        if row >= self.rows {
+            return &[];
         }
-        Ok((0..count).flat_map(|c| out.iter().skip(c).step_by(count).copied()).collect())
+        let start = (self.start + row) * self.row_bytes;
+        self.all().ok().and_then(|all| all.get(start + from..start + to)).unwrap_or_default()
     }
 }

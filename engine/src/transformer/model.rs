@@ -1,16 +1,16 @@
 //! The forward pass.
 
-use super::attention::{attend, mask};
+use super::attention::{attend, fused, mask};
 use super::cache::Cache;
 use super::feed_forward::{Setting, feed_forward};
 use super::hooks::{Point, Tap};
 use super::norm::NormWeights;
 use super::rope::{RopeTable, Rotary};
 use super::spec::{Layer, QkNormShape, Spec};
-use super::weights::{BlockWeights, QkvWeights, Weights};
+use super::weights::{BlockWeights, Linear, QkvWeights, Weights};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 /// A decoder: a spec and weights that fit it.
 #[derive(Debug)]
@@ -153,6 +153,11 @@ impl Transformer {
     }
 }
 
+/// Whether the processor's kernels can read it.
+fn on_cpu(x: &Tensor) -> bool {
+    x.device().is_cpu() && !x.track_op() && matches!(x.dtype(), DType::F32 | DType::F16)
+}
+
 fn norm_if(norm: Option<&NormWeights>, x: Tensor) -> Result<Tensor> {
     norm.map_or(Ok(x.clone()), |norm| norm.forward(&x))
 }
@@ -231,8 +236,15 @@ impl Pass<'_> {
             None => (k.contiguous()?.flatten(0, 1)?, v.contiguous()?.flatten(0, 1)?),
         };
         self.control.check()?;
-        let mask = self.mask(layer.window)?;
-        let z = attend(spec, i, &q, &k, &v, mask.as_ref(), tap)?;
+        let watched = tap.wants(Point::AttnScores, i) || tap.wants(Point::Pattern, i);
+        let z = if !watched && [&q, &k, &v].into_iter().all(on_cpu) {
+            let slopes = self.model.slopes.as_deref();
+            fused(spec, self.start, layer.window, slopes, [&q, &k, &v], self.control)?
+        } else {
+            let mask = self.mask(layer.window)?;
+            let (k, v) = (k.to_dtype(q.dtype())?, v.to_dtype(q.dtype())?);
+            attend(spec, i, &q, &k, &v, mask.as_ref(), tap)?
+        };
         let z = tap.at(Point::Z, i, z)?;
         block.o.forward(&z.reshape((batch, len, spec.q_size()))?, self.control)
     }
@@ -245,7 +257,7 @@ impl Pass<'_> {
         let [q, k, v] = match &block.qkv {
             QkvWeights::Separate(parts) => {
                 let [q, k, v] = &**parts;
-                [q.forward(x, self.control)?, k.forward(x, self.control)?, v.forward(x, self.control)?]
+                Linear::forward_all([q, k, v], x, self.control)?
             }
             QkvWeights::Grouped(all) => {
                 let group = spec.heads / kv;
@@ -254,11 +266,7 @@ impl Pass<'_> {
                 [part(0, group)?, part(group, 1)?, part(group + 1, 1)?]
             }
         };
-        Ok([
-            q.reshape((batch, len, spec.heads, d))?,
-            k.reshape((batch, len, kv, d))?,
-            v.reshape((batch, len, kv, d))?,
-        ])
+        Ok([q.reshape((batch, len, spec.heads, d))?, k.reshape((batch, len, kv, d))?, v.reshape((batch, len, kv, d))?])
     }
 
     fn clip(&self, x: Tensor) -> Result<Tensor> {

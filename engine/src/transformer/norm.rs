@@ -1,5 +1,6 @@
 //! Normalization over the last dimension.
 
+use super::slices;
 use super::spec::{Norm, NormKind};
 use crate::error::Result;
 use candle_core::{D, Tensor};
@@ -9,8 +10,8 @@ use candle_core::{D, Tensor};
 pub struct NormWeights {
     /// Which norm.
     pub norm: Norm,
-    /// `[…, width]`, the offset added.
-    pub weight: Option<Tensor>,
+    /// `[…, width]`, the offset added; ones where the architecture has no weight.
+    pub weight: Tensor,
     /// `[…, width]`.
     pub bias: Option<Tensor>,
 }
@@ -19,8 +20,9 @@ impl NormWeights {
     /// Normalizes `x` over its last dimension. A weight of several dimensions meets the last ones of `x`. Differentiable
     /// when anything is tracked.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if let Some(fused) = self.fused(x)? {
-            return Ok(fused);
+        let plain = |t: &Tensor| slices::is_plain(t);
+        if self.weight.rank() == 1 && plain(x) && plain(&self.weight) && self.bias.as_ref().is_none_or(plain) {
+            return slices::norm(x, self);
         }
         let width = x.dim(D::Minus1)? as f64;
         let mean_of = |t: &Tensor| -> Result<Tensor> { Ok((t.sum_keepdim(D::Minus1)? / width)?) };
@@ -29,29 +31,10 @@ impl NormWeights {
             NormKind::Layer => x.broadcast_sub(&mean_of(x)?)?,
         };
         let scale = (mean_of(&centred.sqr()?)? + self.norm.eps)?.sqrt()?;
-        let y = centred.broadcast_div(&scale)?;
-        let y = match &self.weight {
-            Some(weight) => y.broadcast_mul(weight)?,
-            None => y,
-        };
+        let y = centred.broadcast_div(&scale)?.broadcast_mul(&self.weight)?;
         Ok(match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
-        })
-    }
-
-    /// candle's fused kernels, for the forms that have one; they cannot be differentiated.
-    fn fused(&self, x: &Tensor) -> Result<Option<Tensor>> {
-        let Some(weight) = self.weight.as_ref().filter(|w| w.rank() == 1 && !w.track_op() && !x.track_op()) else {
-            return Ok(None);
-        };
-        let eps = self.norm.eps as f32;
-        Ok(match (self.norm.kind, &self.bias) {
-            (NormKind::Rms, None) => Some(candle_nn::ops::rms_norm(&x.contiguous()?, weight, eps)?),
-            (NormKind::Layer, Some(bias)) if !bias.track_op() => {
-                Some(candle_nn::ops::layer_norm(&x.contiguous()?, weight, bias, eps)?)
-            }
-            _ => None,
         })
     }
 }

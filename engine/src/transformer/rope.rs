@@ -1,6 +1,7 @@
 //! Rotary position embedding: tables of cosines and sines, and the rotation.
 
 use super::spec::{Rope, RopeScaling, RopeStyle};
+use crate::cpu::math::Pairs;
 use crate::error::Result;
 use candle_core::{D, Device, Tensor};
 
@@ -110,6 +111,13 @@ impl RopeTable {
     /// Turns `x`, `[batch, tokens, heads, head_dim]`; the table holds one row per token. Differentiable when `x` is
     /// tracked (candle's fused kernels have no backward).
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        if super::slices::is_plain(x) {
+            let pairs = match self.style {
+                RopeStyle::HalfSplit => Pairs::HalfSplit,
+                RopeStyle::Interleaved => Pairs::Interleaved,
+            };
+            return super::slices::rope(x, &self.cos, &self.sin, self.dims, pairs);
+        }
         use candle_nn::rotary_emb::{rope, rope_i, rope_i_slow, rope_slow};
         let width = x.dim(D::Minus1)?;
         let turned = if width == self.dims { x.clone() } else { x.narrow(D::Minus1, 0, self.dims)? };

@@ -49,6 +49,9 @@ impl Source for Constants {
     fn vector(&mut self, name: &str, start: usize, size: usize) -> crate::Result<Tensor> {
         Ok(self.0.vector(name, start, size)?.detach())
     }
+    fn ones(&self, size: usize) -> crate::Result<Tensor> {
+        self.0.ones(size)
+    }
 }
 
 fn fused(spec: &Spec, variables: &Variables) -> Transformer {

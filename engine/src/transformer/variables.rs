@@ -63,6 +63,11 @@ impl Source for Variables {
     fn vector(&mut self, name: &str, start: usize, size: usize) -> Result<Tensor> {
         Ok(self.get(name)?.flatten_all()?.narrow(0, start, size)?)
     }
+
+    fn ones(&self, size: usize) -> Result<Tensor> {
+        let device = self.all.first().map_or(&Device::Cpu, |(_, var)| var.device());
+        Ok(Tensor::ones(size, candle_core::DType::F32, device)?)
+    }
 }
 
 /// Normal deviates by Box and Muller's method.

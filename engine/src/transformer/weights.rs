@@ -5,7 +5,7 @@ use super::matrix::Matrix;
 use super::norm::NormWeights;
 use super::spec::{Fusion, Mlp, Norm, Placement, QkNorm, QkNormShape, Spec};
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use candle_core::{D, Tensor};
 
 /// A weight matrix `[out, in]`.
@@ -61,12 +61,44 @@ impl Linear {
     /// `x · Wᵀ + b`.
     pub fn forward(&self, x: &Tensor, control: &Control) -> Result<Tensor> {
         control.check()?;
-        let y = self.weight.project(x, control)?;
+        self.add_bias(self.weight.project(x, control)?)
+    }
+
+    /// Several projections of the same `x`: its packing and the start of threads are paid once.
+    pub fn forward_all<const N: usize>(all: [&Self; N], x: &Tensor, control: &Control) -> Result<[Tensor; N]> {
+        control.check()?;
+        let mut outputs = match stored(all) {
+            Some(matrices) => Matrix::project_all(&matrices, x, control)?,
+            None => all.iter().map(|l| l.weight.project(x, control)).collect::<Result<Vec<_>>>()?,
+        }
+        .into_iter();
+        let mut one = |linear: &Self| {
+            let missing = || Error::backend("candle", "a projection has no output");
+            linear.add_bias(outputs.next().ok_or_else(missing)?)
+        };
+        let done = all.map(&mut one);
+        let mut result = Vec::with_capacity(N);
+        for output in done {
+            result.push(output?);
+        }
+        result.try_into().map_err(|_| Error::backend("candle", "a projection has no output"))
+    }
+
+    fn add_bias(&self, y: Tensor) -> Result<Tensor> {
         Ok(match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
         })
     }
+}
+
+/// The matrices of projections whose weights are all stored ones.
+fn stored<const N: usize>(all: [&Linear; N]) -> Option<Vec<&Matrix>> {
+    let matrix = |l: &'_ Linear| matches!(l.weight, Weight::Stored(_));
+    if !all.iter().all(|l| matrix(l)) {
+        return None;
+    }
+    Some(all.into_iter().filter_map(|l| if let Weight::Stored(m) = &l.weight { Some(m) } else { None }).collect())
 }
 
 /// The projections to q, k and v.
@@ -165,6 +197,8 @@ pub trait Source {
     fn matrix(&mut self, name: &str, part: Part) -> Result<Weight>;
     /// `size` values of a vector (norm or bias) from `start` on, f32.
     fn vector(&mut self, name: &str, start: usize, size: usize) -> Result<Tensor>;
+    /// A vector of ones, where the others are.
+    fn ones(&self, size: usize) -> Result<Tensor>;
 }
 
 impl Weights {
@@ -208,11 +242,8 @@ impl Take<'_> {
     }
 
     fn norm(&mut self, slot: Slot, norm: &Norm, size: usize) -> Result<NormWeights> {
-        let weight = norm.weight.then(|| self.vector(slot, "weight", 0, size)).transpose()?;
-        let weight = match weight {
-            Some(w) if norm.offset != 0.0 => Some((w + norm.offset)?),
-            other => other,
-        };
+        let weight = if norm.weight { self.vector(slot, "weight", 0, size)? } else { self.source.ones(size)? };
+        let weight = if norm.offset == 0.0 { weight } else { (weight + norm.offset)? };
         let bias = norm.bias.then(|| self.vector(slot, "bias", 0, size)).transpose()?;
         Ok(NormWeights { norm: *norm, weight, bias })
     }
@@ -271,8 +302,8 @@ impl Take<'_> {
         let size = if shape == QkNormShape::Shared { d } else { heads * d };
         let mut weights = self.norm(slot, &norm, size)?;
         if shape == QkNormShape::PerHead {
-            let per_head = |t: Option<Tensor>| t.map(|t| t.reshape((heads, d))).transpose();
-            weights = NormWeights { weight: per_head(weights.weight)?, bias: per_head(weights.bias)?, ..weights };
+            let bias = weights.bias.map(|t| t.reshape((heads, d))).transpose()?;
+            weights = NormWeights { weight: weights.weight.reshape((heads, d))?, bias, ..weights };
         }
         Ok(Some(weights))
     }
@@ -284,7 +315,7 @@ impl Take<'_> {
                 |head| self.source.vector(&self.names.tensor(slot, self.layer, head, part), 0, self.spec.head_dim);
             Ok(Tensor::stack(&(0..heads).map(one).collect::<Result<Vec<_>>>()?, 0)?)
         };
-        let weight = norm.weight.then(|| stack("weight")).transpose()?;
+        let weight = stack("weight")?;
         let bias = norm.bias.then(|| stack("bias")).transpose()?;
         Ok(NormWeights { norm: *norm, weight, bias })
     }

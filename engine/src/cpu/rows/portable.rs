@@ -1,21 +1,21 @@
-//! Rows of weights as they are stored: expanded to f32, or multiplied with a vector at once.
+//! Array loops for processors without kernels of their own.
 //!
 //! Counted loops over arrays of fixed size, which the compiler turns into the processor's vectors (chains of zipped
 //! iterators it does not). Layouts of blocks: ggml-common.h and the reference `dequantize_row_*` of ggml-quants.c.
 
 #![allow(clippy::needless_range_loop)] // see above
 
-use crate::error::Result;
-use crate::format::{DType, dequantize};
+use super::driver::{Product, part, scales_and_minimums, scales_of_q3, vectors};
+use crate::format::DType;
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
 /// Independent sums of a product: enough to keep a wide processor's multipliers busy.
 const LANES: usize = 32;
 
-/// Calls `$run(bytes per block, values per block, expand)` for the types that have a kernel here, `$other` for the rest.
+/// Calls `$run(…, expansion of a block)` for the type.
 macro_rules! by_type {
-    ($dtype:expr, $run:ident($($arg:expr),*), $other:expr) => {
+    ($dtype:expr, $run:ident($($arg:expr),*)) => {
         match $dtype {
             DType::F32 => $run($($arg,)* f32s),
             DType::F16 => $run($($arg,)* f16s),
@@ -25,29 +25,24 @@ macro_rules! by_type {
             DType::Q5_0 => $run($($arg,)* q5_0),
             DType::Q5_1 => $run($($arg,)* q5_1),
             DType::Q8_0 => $run($($arg,)* q8_0),
+            DType::Q2_K => $run($($arg,)* q2_k),
+            DType::Q3_K => $run($($arg,)* q3_k),
             DType::Q4_K => $run($($arg,)* q4_k),
             DType::Q5_K => $run($($arg,)* q5_k),
             DType::Q6_K => $run($($arg,)* q6_k),
-            _ => $other,
+            _ => {}
         }
     };
 }
 
-/// Expands whole rows; `bytes` holds `out.len()` values of `dtype`.
-pub(super) fn expand(dtype: DType, bytes: &[u8], out: &mut [f32]) -> Result<()> {
-    let done = by_type!(dtype, expand_blocks(bytes, out), 0);
-    rest(dtype, bytes, out, done)
+/// Products of the [`covered`](super::driver::covered) part of rows with the vectors, to `[rows, m]` of `out`.
+pub(super) fn dot(dtype: DType, job: &Product<'_>, out: &mut [f32]) {
+    by_type!(dtype, dot_blocks(job, out));
 }
 
-/// The inner product of a stored row with `x`; `row` is room for one expanded row.
-pub(super) fn dot(dtype: DType, bytes: &[u8], x: &[f32], row: &mut [f32]) -> Result<f32> {
-    let (sum, done) = by_type!(dtype, dot_blocks(bytes, x), (0.0, 0));
-    if done == x.len() {
-        return Ok(sum);
-    }
-    rest(dtype, bytes, row, done)?;
-    let left = row.get(done..).unwrap_or_default().iter().zip(x.get(done..).unwrap_or_default());
-    Ok(sum + left.map(|(w, x)| w * x).sum::<f32>())
+/// Expands as many values to `out` as are in whole blocks.
+pub(super) fn expand(dtype: DType, bytes: &[u8], out: &mut [f32]) {
+    by_type!(dtype, expand_blocks(bytes, out));
 }
 
 /// The inner product of two rows of f32.
@@ -69,74 +64,84 @@ fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_feature = "fma", target_arch = "aarch64")) { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// What blocks left over: values of a type without a kernel, or those after the last whole group of plain numbers.
-fn rest(dtype: DType, bytes: &[u8], out: &mut [f32], done: usize) -> Result<()> {
-    let bytes = bytes.get(done / dtype.block() * dtype.block_bytes()..).unwrap_or_default();
-    match out.get_mut(done..) {
-        Some(out) if !out.is_empty() => dequantize(dtype, bytes, out),
-        _ => Ok(()),
-    }
-}
-
-#[inline(always)]
 fn expand_blocks<const B: usize, const N: usize>(
     bytes: &[u8],
     out: &mut [f32],
     block: impl Fn(&[u8; B], &mut [f32; N]),
-) -> usize {
-    let (stored, _) = bytes.as_chunks::<B>();
-    let (values, _) = out.as_chunks_mut::<N>();
-    let count = stored.len().min(values.len());
+) {
+    let ((stored, _), (values, _)) = (bytes.as_chunks::<B>(), out.as_chunks_mut::<N>());
     for (stored, values) in stored.iter().zip(values) {
         block(stored, values);
     }
-    count * N
+}
+
+fn dot_blocks<const B: usize, const N: usize>(
+    job: &Product<'_>,
+    out: &mut [f32],
+    block: impl Fn(&[u8; B], &mut [f32; N]) + Copy,
+) {
+    for (row, out) in job.rows.chunks_exact(job.row_bytes).zip(out.chunks_mut(job.m)) {
+        match job.m {
+            1 => dot_row::<B, N, 1>(row, job, out, block),
+            2 => dot_row::<B, N, 2>(row, job, out, block),
+            _ => dot_row::<B, N, 4>(row, job, out, block),
+        }
+    }
+}
+
+/// A function of its own, not inlined: the compiler vectorizes these loops as they stand here, but not among others.
+#[inline(never)]
+fn add_products<const N: usize>(values: &[f32; N], x: &[f32; N], sums: &mut [f32; LANES]) {
+    let mut local = *sums;
+    for part in (0..N).step_by(LANES) {
+        for j in 0..LANES {
+            local[j] = multiply_add(values[part + j], x[part + j], local[j]);
+        }
+    }
+    *sums = local;
 }
 
 #[inline(always)]
-fn dot_blocks<const B: usize, const N: usize>(
-    bytes: &[u8],
-    x: &[f32],
+fn dot_row<const B: usize, const N: usize, const M: usize>(
+    row: &[u8],
+    job: &Product<'_>,
+    out: &mut [f32],
     block: impl Fn(&[u8; B], &mut [f32; N]),
-) -> (f32, usize) {
-    let (stored, _) = bytes.as_chunks::<B>();
-    let (parts, _) = x.as_chunks::<N>();
-    let (mut sums, mut values) = ([0.0; LANES], [0.0; N]);
-    for (stored, x) in stored.iter().zip(parts) {
+) {
+    let x = vectors::<N, M>(job);
+    let (blocks, _) = row.as_chunks::<B>();
+    let (mut sums, mut values) = ([[0.0; LANES]; M], [0.0; N]);
+    for (at, stored) in blocks.iter().enumerate() {
         block(stored, &mut values);
-        for at in (0..N).step_by(LANES) {
-            for j in 0..LANES {
-                sums[j] = multiply_add(values[at + j], x[at + j], sums[j]);
+        for (x, sums) in x.iter().zip(&mut sums) {
+            if let Some(x) = x.get(at) {
+                add_products(&values, x, sums);
             }
         }
     }
-    (sums.iter().sum(), stored.len().min(parts.len()) * N)
-}
-
-/// `N` of a block's bytes from `at` on, which the types make sure are there.
-#[inline(always)]
-fn part<const N: usize>(block: &[u8], at: usize) -> &[u8; N] {
-    block.get(at..).and_then(|b| b.first_chunk()).unwrap_or(&[0; N])
+    for (out, sums) in out.iter_mut().zip(&sums) {
+        *out = sums.iter().sum();
+    }
 }
 
 #[inline(always)]
-fn f32s(bytes: &[u8; 128], out: &mut [f32; 32]) {
-    for j in 0..32 {
+fn f32s(bytes: &[u8; 256], out: &mut [f32; 64]) {
+    for j in 0..64 {
         out[j] = f32::from_le_bytes([bytes[4 * j], bytes[4 * j + 1], bytes[4 * j + 2], bytes[4 * j + 3]]);
     }
 }
 
 #[inline(always)]
-fn bf16s(bytes: &[u8; 64], out: &mut [f32; 32]) {
-    for j in 0..32 {
+fn bf16s(bytes: &[u8; 128], out: &mut [f32; 64]) {
+    for j in 0..64 {
         out[j] = f32::from_bits(u32::from(u16::from_le_bytes([bytes[2 * j], bytes[2 * j + 1]])) << 16);
     }
 }
 
 #[inline(always)]
-fn f16s(bytes: &[u8; 64], out: &mut [f32; 32]) {
-    let mut values = [f16::ZERO; 32];
-    for j in 0..32 {
+fn f16s(bytes: &[u8; 128], out: &mut [f32; 64]) {
+    let mut values = [f16::ZERO; 64];
+    for j in 0..64 {
         values[j] = f16::from_le_bytes([bytes[2 * j], bytes[2 * j + 1]]);
     }
     values.convert_to_f32_slice(out);
@@ -192,22 +197,42 @@ fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
     }
 }
 
-/// The `j`-th scale and minimum of a K-block: eight of each, 6 bits, in 12 bytes.
 #[inline(always)]
-fn scale_min(packed: &[u8; 12], j: usize) -> (f32, f32) {
-    let (s, m) = if j < 4 {
-        (packed[j] & 63, packed[j + 4] & 63)
-    } else {
-        ((packed[j + 4] & 15) | ((packed[j - 4] >> 6) << 4), (packed[j + 4] >> 4) | ((packed[j] >> 6) << 4))
-    };
-    (f32::from(s), f32::from(m))
+fn q2_k(block: &[u8; 84], out: &mut [f32; 256]) {
+    let (d, dmin, scales) = (scale(block, 80), scale(block, 82), part::<16>(block, 0));
+    for i in 0..16 {
+        // Sixteen values: two bits of as many bytes.
+        let (half, shift, sub) = (i / 8, i / 2 % 4 * 2, i % 2);
+        let q: &[u8; 16] = part(block, 16 + 32 * half + 16 * sub);
+        let (s, m) = (d * f32::from(scales[i] & 15), dmin * f32::from(scales[i] >> 4));
+        for j in 0..16 {
+            out[16 * i + j] = s * ((u32::from(q[j]) >> shift) & 3) as f32 - m;
+        }
+    }
+}
+
+#[inline(always)]
+fn q3_k(block: &[u8; 110], out: &mut [f32; 256]) {
+    let (d, scales) = (scale(block, 108), scales_of_q3(part(block, 96)).to_le_bytes());
+    for i in 0..16 {
+        // Sixteen values: two bits of as many bytes, the third ones, inverted, in others.
+        let (half, shift, sub) = (i / 8, i / 2 % 4 * 2, i % 2);
+        let q: &[u8; 16] = part(block, 32 + 32 * half + 16 * sub);
+        let third: &[u8; 16] = part(block, 16 * sub);
+        let s = d * (f32::from(scales[i]) - 32.0);
+        for j in 0..16 {
+            let value = ((u32::from(q[j]) >> shift) & 3) | (((u32::from(third[j]) >> (i / 2)) & 1) << 2);
+            out[16 * i + j] = s * (value as i32 - 4) as f32;
+        }
+    }
 }
 
 #[inline(always)]
 fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
-    let (d, dmin, scales) = (scale(block, 0), scale(block, 2), part(block, 4));
+    let (d, dmin) = (scale(block, 0), scale(block, 2));
+    let packed = scales_and_minimums(part(block, 4)).to_le_bytes();
     for i in 0..4 {
-        let ((s1, m1), (s2, m2)) = (scale_min(scales, 2 * i), scale_min(scales, 2 * i + 1));
+        let [s1, s2, m1, m2] = [2 * i, 2 * i + 1, 2 * i + 8, 2 * i + 9].map(|at| f32::from(packed[at]));
         let (d1, d2, m1, m2) = (d * s1, d * s2, dmin * m1, dmin * m2);
         let q: &[u8; 32] = part(block, 16 + 32 * i);
         for j in 0..32 {
@@ -219,10 +244,11 @@ fn q4_k(block: &[u8; 144], out: &mut [f32; 256]) {
 
 #[inline(always)]
 fn q5_k(block: &[u8; 176], out: &mut [f32; 256]) {
-    let (d, dmin, scales) = (scale(block, 0), scale(block, 2), part(block, 4));
+    let (d, dmin) = (scale(block, 0), scale(block, 2));
+    let packed = scales_and_minimums(part(block, 4)).to_le_bytes();
     let fifth: &[u8; 32] = part(block, 16);
     for i in 0..4 {
-        let ((s1, m1), (s2, m2)) = (scale_min(scales, 2 * i), scale_min(scales, 2 * i + 1));
+        let [s1, s2, m1, m2] = [2 * i, 2 * i + 1, 2 * i + 8, 2 * i + 9].map(|at| f32::from(packed[at]));
         let (d1, d2, m1, m2) = (d * s1, d * s2, dmin * m1, dmin * m2);
         let q: &[u8; 32] = part(block, 48 + 32 * i);
         for j in 0..32 {
@@ -256,46 +282,6 @@ fn q6_k(block: &[u8; 210], out: &mut [f32; 256]) {
         }
         for j in 0..16 {
             out[at + 96 + j] = s3 * f32::from(((next[j] >> 4) | ((upper[j] & 192) >> 2)) as i8 - 32);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use crate::format::{QUANTIZABLE, quantize};
-
-    fn values(n: usize, seed: f32) -> Vec<f32> {
-        (0..n).map(|i| (i as f32 * 0.37 + seed).sin() * (1.0 + (i / 32) as f32 * 0.1)).collect()
-    }
-
-    #[test]
-    fn rows_expand_as_candle_expands_them() {
-        for dtype in QUANTIZABLE {
-            for n in [256, 768] {
-                let bytes = quantize(&values(n, 0.2), *dtype).unwrap();
-                let (mut ours, mut theirs) = (vec![0.0; n], vec![0.0; n]);
-                expand(*dtype, &bytes, &mut ours).unwrap();
-                dequantize(*dtype, &bytes, &mut theirs).unwrap();
-                for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
-                    assert!((a - b).abs() <= 1e-6 * b.abs().max(0.1), "{dtype} at {i}: {a}, candle {b}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn products_are_those_of_the_expanded_row() {
-        for dtype in QUANTIZABLE {
-            let n = if dtype.is_quantized() { 512 } else { 515 };
-            let bytes = quantize(&values(n, 0.7), *dtype).unwrap();
-            let (x, mut row, mut room) = (values(n, 2.0), vec![0.0; n], vec![0.0; n]);
-            expand(*dtype, &bytes, &mut row).unwrap();
-            let exact: f64 = row.iter().zip(&x).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-            let fused = dot(*dtype, &bytes, &x, &mut room).unwrap();
-            assert!((f64::from(fused) - exact).abs() < 1e-3, "{dtype}: {fused}, exactly {exact}");
-            assert!((f64::from(dot_f32(&row, &x)) - exact).abs() < 1e-3);
         }
     }
 }
