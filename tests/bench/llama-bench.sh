@@ -48,15 +48,15 @@ if [ ! -x "$build/llama-bench" ]; then
         { tail -20 "$cache/build.log" >&2; exit 1; }
 fi
 theirs="$build/llama-bench"
-(cd "$root" && cargo build --quiet --release --locked --workspace --example bench_llama)
+(cd "$root" && cargo build --quiet --release --locked --workspace --example bench)
 target=$(cd "$root" && cargo metadata --format-version 1 --locked --no-deps | grep -o '"target_directory":"[^"]*"' | cut -d'"' -f4)
-ours="$target/release/examples/bench_llama"
+ours="$target/release/examples/bench"
 
 # one line per sample: WHO TEST TOKENS_PER_SECOND
 samples=$(mktemp)
 trap 'rm -f "$samples"' EXIT
 run_ours() {
-    "$ours" "$model" --threads "$threads" --pp 512 --tg 128 --reps 3 |
+    "$ours" "$model" --backend llama_cpp --threads "$threads" --pp 512 --tg 128 --reps 3 |
         sed 's/.*"test":"\([^"]*\)".*\[\([^]]*\)\].*/\1 \2/' |
         while read -r test values; do for v in $(echo "$values" | tr ',' ' '); do echo "ours $test $v"; done; done
 }

@@ -1,58 +1,93 @@
-//! Tokens per second of the llama.cpp backend, measured as `llama-bench` measures: a prompt of `--pp` random tokens into
-//! an empty sequence, and `--tg` tokens one by one at depth `--depth`, each `--reps` times after a warm-up. One JSON line
-//! per test on standard output, read by `tests/bench/llama-bench.sh`.
+//! Tokens per second of a backend, measured as `llama-bench` measures: a prompt of `--pp` random tokens into an empty
+//! sequence, and `--tg` tokens one by one at depth `--depth`, each `--reps` times after a warm-up. One JSON line per test
+//! on standard output, read by `tests/bench/`.
 //!
-//!     cargo run --release -p minerva-engine --example bench_llama -- MODEL.gguf --threads 2 --pp 512 --tg 128
+//!     cargo run --release --workspace --example bench -- MODEL.gguf --backend candle --threads 2 --pp 512 --tg 128
+//!
+//! `--backend` is `candle` or `llama_cpp`; `--cache` and `--fa` (on, off, auto) are llama_cpp's.
 
-use minerva_engine::backend::llama_cpp::{CacheType, Device, FlashAttention, LlamaOptions, default_threads, load};
+use minerva_engine::backend::candle::{self, CandleOptions, ConfigSource};
 use minerva_engine::backend::{Backend, Rows};
 use minerva_engine::{Control, Error, Result, format};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 struct Arguments {
     model: PathBuf,
+    backend: String,
     prompt: usize,
     generate: usize,
     depth: usize,
     repeat: usize,
-    options: LlamaOptions,
+    threads: Option<usize>,
+    context: Option<usize>,
+    cache: Option<String>,
+    flash: Option<String>,
 }
 
 fn arguments() -> Result<Arguments> {
     let mut it = std::env::args().skip(1);
-    let usage = || Error::argument("arguments", "MODEL.gguf [--pp N] [--tg N] [--depth N] [--reps N] …", "none");
+    let usage =
+        || Error::argument("arguments", "MODEL.gguf [--backend B] [--pp N] [--tg N] [--depth N] [--reps N] …", "none");
     let mut a = Arguments {
         model: it.next().ok_or_else(usage)?.into(),
+        backend: "candle".into(),
         prompt: 512,
         generate: 128,
         depth: 0,
         repeat: 5,
-        options: LlamaOptions { device: Device::Cpu, ..Default::default() },
+        threads: None,
+        context: None,
+        cache: None,
+        flash: None,
     };
     while let Some(key) = it.next() {
         let value = it.next().ok_or_else(|| Error::argument(&key, "a value", "nothing"))?;
         let number = || value.parse::<usize>().map_err(|_| Error::argument(&key, "a number", &value));
         match key.as_str() {
+            "--backend" => a.backend = value,
             "--pp" => a.prompt = number()?,
             "--tg" => a.generate = number()?,
             "--depth" => a.depth = number()?,
             "--reps" => a.repeat = number()?,
-            "--threads" => a.options.threads = Some(number()?),
-            "--context" => a.options.context = Some(number()?),
-            "--cache" => a.options.cache_type = CacheType::parse(&value)?,
-            "--fa" => {
-                a.options.flash_attention = match value.as_str() {
-                    "on" => FlashAttention::On,
-                    "off" => FlashAttention::Off,
-                    _ => FlashAttention::Auto,
-                }
-            }
+            "--threads" => a.threads = Some(number()?),
+            "--context" => a.context = Some(number()?),
+            "--cache" => a.cache = Some(value),
+            "--fa" => a.flash = Some(value),
             _ => return Err(Error::not_found("argument", &key, ["--pp", "--tg", "--depth", "--reps", "--threads"])),
         }
     }
-    a.options.context.get_or_insert((a.depth + a.prompt + a.generate).max(LlamaOptions::DEFAULT_CONTEXT));
+    // As much context as a notebook's load would have, so that both backends keep what they would keep there.
+    a.context.get_or_insert((a.depth + a.prompt + a.generate).max(CandleOptions::DEFAULT_CONTEXT));
     Ok(a)
+}
+
+fn load(a: &Arguments) -> Result<Arc<dyn Backend>> {
+    let file = format::open(&a.model)?;
+    let control = Control::default();
+    match a.backend.as_str() {
+        "candle" => {
+            let options = CandleOptions { context: a.context, threads: a.threads, ..Default::default() };
+            candle::load(file, ConfigSource::Gguf, &options, &control)
+        }
+        #[cfg(feature = "llama-cpp")]
+        "llama_cpp" => {
+            use minerva_engine::backend::llama_cpp::{self, CacheType, Device, FlashAttention, LlamaOptions};
+            let mut options =
+                LlamaOptions { device: Device::Cpu, context: a.context, threads: a.threads, ..Default::default() };
+            if let Some(cache) = &a.cache {
+                options.cache_type = CacheType::parse(cache)?;
+            }
+            options.flash_attention = match a.flash.as_deref() {
+                Some("on") => FlashAttention::On,
+                Some("off") => FlashAttention::Off,
+                _ => FlashAttention::Auto,
+            };
+            llama_cpp::load(&*file, &options, &control)
+        }
+        other => Err(Error::not_found("backend", other, ["candle", "llama_cpp"])),
+    }
 }
 
 /// Tokens that no cache knows.
@@ -111,11 +146,7 @@ fn run(model: &dyn Backend, a: &Arguments) -> Result<()> {
 }
 
 fn main() {
-    let result = arguments().and_then(|mut a| {
-        a.options.threads.get_or_insert_with(default_threads);
-        let model = load(&*format::open(&a.model)?, &a.options, &Control::default())?;
-        run(&*model, &a)
-    });
+    let result = arguments().and_then(|a| run(&*load(&a)?, &a));
     if let Err(e) = result {
         eprintln!("error: {e}");
         std::process::exit(1);
