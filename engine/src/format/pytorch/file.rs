@@ -40,6 +40,9 @@ enum Place {
     Copied(usize),
 }
 
+/// What makes two copies equal: their bytes in the file, strides and shape.
+type View = (Range<usize>, Vec<usize>, Vec<usize>);
+
 /// A tensor that is stored in another order.
 #[derive(Debug)]
 struct Copied {
@@ -78,7 +81,7 @@ fn contents(file: &[u8]) -> Checked<Contents> {
     let state = StateDict::of(&mut pickle)?;
     let mut out = Contents { metadata: state.metadata, ..Contents::default() };
     // Equal views (tied weights) share a copy.
-    let mut known: HashMap<(Range<usize>, Vec<usize>, Vec<usize>), usize> = HashMap::new();
+    let mut known: HashMap<View, usize> = HashMap::new();
     let mut copied = 0_u64;
     for (name, raw) in state.tensors {
         let storage = if raw.storage.bytes == 0 { 0..0 } else { archive.storage(raw.storage.key)? };

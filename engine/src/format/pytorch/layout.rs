@@ -9,7 +9,7 @@ use std::ops::Range;
 const MAX_DIMS: usize = 64;
 
 /// One tensor of a checkpoint, checked against its storage's length.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(super) struct Layout {
     /// Its bytes in the storage: from its first value to the end of its last.
     pub(super) span: Range<usize>,

@@ -13,14 +13,14 @@ fn text(problem: Problem) -> String {
 
 fn refusal(pickle: &[u8]) -> String {
     text(match Pickle::read(pickle) {
-        Ok(mut pickle) => StateDict::of(&mut pickle).err().expect("a refusal"),
+        Ok(mut pickle) => StateDict::of(&mut pickle).expect_err("a refusal"),
         Err(problem) => problem,
     })
 }
 
 /// `{"w": tensor}` of `length` F32 values in the storage, with these offset, shape and strides, each a pickled number.
 fn tensor(length: &[u8], offset: &[u8], shape: &[&[u8]], strides: &[&[u8]]) -> Vec<u8> {
-    let head: &[u8] = b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\00X\x03\0\0\0cpu";
+    let head: &[u8] = b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0\x30X\x03\0\0\0cpu";
     let list = |values: &[&[u8]]| [b"(", values.concat().as_slice(), b"t"].concat();
     [head, length, b"tQ", offset, &list(shape), &list(strides), b"\x89}tRs."].concat()
 }

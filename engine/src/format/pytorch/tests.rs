@@ -126,6 +126,24 @@ fn safetensors_are_preferred_in_a_folder_of_both() {
     assert!(open(folder.path()).unwrap_err().to_string().contains("torch.save(torch.load("));
 }
 
+/// Room is made for as many entries as the end of a zip promises.
+#[test]
+fn a_zip_cannot_promise_more_entries_than_it_has_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.pt");
+    let whole = std::fs::read(fixture("two.pt")).unwrap();
+    let end = whole.windows(4).rposition(|w| w == b"PK\x05\x06").unwrap();
+    for count in [300_u16, 65_534, 65_535] {
+        let mut bytes = whole.clone();
+        bytes[end - 20..end].fill(0); // where the larger record of torch's zips is announced
+        bytes[end + 8..end + 10].copy_from_slice(&count.to_le_bytes());
+        bytes[end + 10..end + 12].copy_from_slice(&count.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        let text = PyTorchFile::open(&path).unwrap_err().to_string();
+        assert!(text.contains(&format!("a zip of {count} entries cannot have 1.9 kB")), "{text}");
+    }
+}
+
 /// Bytes flipped, cut, moved and set to the edges of their ranges; nothing but errors may come of it.
 #[test]
 fn damaged_files_are_refused_or_read() {
