@@ -23,7 +23,13 @@ pub const HAS_LLAMA_CPP: bool = cfg!(feature = "llama-cpp");
 /// A forced backend that cannot take the format, or that this build lacks; the error says which can.
 pub fn route(format: Format, choice: BackendChoice) -> Result<Route> {
     let gguf = format == Format::Gguf;
-    let name = if gguf { "GGUF" } else { "safetensors" };
+    let name = match format {
+        Format::Gguf => "GGUF",
+        Format::Safetensors => "safetensors",
+        Format::PyTorch => "a PyTorch checkpoint",
+        Format::ShardIndex => "a sharded checkpoint",
+        Format::HubFolder => "a hub folder",
+    };
     match choice {
         BackendChoice::Only(BackendKind::LlamaCpp) if !HAS_LLAMA_CPP => Err(Error::unsupported(
             "this build of Minerva does not contain llama.cpp",

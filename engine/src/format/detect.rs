@@ -14,9 +14,11 @@ pub enum Format {
     Gguf,
     /// A safetensors file.
     Safetensors,
-    /// The index of a sharded set, `model.safetensors.index.json`.
-    SafetensorsIndex,
-    /// A folder with safetensors weights.
+    /// A PyTorch checkpoint, as `torch.save` writes them since 1.6.
+    PyTorch,
+    /// The index of a sharded set, `model.safetensors.index.json` or `pytorch_model.bin.index.json`.
+    ShardIndex,
+    /// A folder with safetensors or PyTorch weights.
     HubFolder,
 }
 
@@ -29,10 +31,11 @@ pub struct Detected {
     pub path: PathBuf,
 }
 
-/// Bytes looked at from the start of a file: every mark of every format is within them.
+/// Bytes looked at from the start of a file: every mark of every format but zip is within them.
 const HEAD: u64 = 4096;
 
-/// Says what a path holds, by content. A folder with exactly one GGUF file and no safetensors resolves to that file.
+/// Says what a path holds, by content. A folder with exactly one GGUF file and no safetensors resolves to that
+/// file; PyTorch weights count where there is neither.
 ///
 /// # Errors
 /// Nothing is there (the nearest name in its folder is suggested), or it is nothing that can be opened: the error says
@@ -57,6 +60,9 @@ pub fn detect(path: impl AsRef<Path>) -> Result<Detected> {
         Some(Ok(format)) => Ok(Detected { format, path: path.to_owned() }),
         Some(Err(problem)) => Err(Error::format(path, problem)
             .with_help("the file is damaged or was not downloaded whole; download it again")),
+        None if foreign::is_pytorch(&head, &mut file, about.len()) => {
+            Ok(Detected { format: Format::PyTorch, path: path.to_owned() })
+        }
         None => Err(foreign::file(path, &head, &mut file, about.len())),
     }
 }
@@ -83,7 +89,7 @@ fn sniff(head: &[u8], length: u64) -> Option<Result<Format, String>> {
     let text = head.trim_ascii_start();
     let has = |mark: &[u8]| head.windows(mark.len()).any(|w| w == mark);
     if text.starts_with(b"{") && (has(b"\"weight_map\"") || has(b".safetensors\"")) {
-        return Some(Ok(Format::SafetensorsIndex));
+        return Some(Ok(Format::ShardIndex));
     }
     None
 }
@@ -96,6 +102,9 @@ fn folder(path: &Path) -> Result<Detected> {
     }
     match ending(".gguf").as_slice() {
         [only] => detect(path.join(only)),
+        [] if names.iter().any(|n| hub::is_pytorch_weights(n)) => {
+            Ok(Detected { format: Format::HubFolder, path: path.to_owned() })
+        }
         [] => Err(foreign::folder(path, &names)),
         several => {
             let list: Vec<&str> = several.iter().map(|n| n.as_str()).take(12).collect();

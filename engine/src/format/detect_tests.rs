@@ -66,7 +66,6 @@ fn foreign_files_are_named_with_a_way_out() {
     let cases: Vec<(&str, Vec<u8>, &str, &str)> = vec![
         ("empty.gguf", vec![], "an empty file", "download it again"),
         ("zeros.gguf", vec![0; 9000], "zeros in its first 4.1 kB", "download it again"),
-        ("a.bin", zip("archive/data.pkl"), "PyTorch checkpoint (a zip", "safetensors"),
         ("a.pt", zip("model/code/x.py model/constants.pkl"), "TorchScript", "safetensors"),
         ("a.keras", zip("metadata.json model.weights.h5"), "Keras model", "keras"),
         ("a.npz", zip("arr_0.npy"), "NumPy arrays (.npz)", "safetensors.numpy"),
@@ -75,7 +74,7 @@ fn foreign_files_are_named_with_a_way_out() {
             "b.bin",
             b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec(),
             "before PyTorch 1.6",
-            "safetensors",
+            "torch.save(torch.load(",
         ),
         ("b.pkl", b"\x80\x04\x95\x10\0\0".to_vec(), "a Python pickle", "safetensors"),
         ("a.npy", b"\x93NUMPY\x01\0v\0{'descr'".to_vec(), "a NumPy array", "safetensors.numpy"),
@@ -132,8 +131,11 @@ fn folders_resolve_or_say_what_they_hold() {
     assert!(refusal(folder.path()).contains("an empty folder"));
     folder.put("config.json", "{\"model_type\": \"llama\"}");
     assert!(refusal(folder.path()).contains("a config without weights"));
+    folder.put("x.pth", "x");
+    assert!(refusal(folder.path()).contains("PyTorch files under names of their own\nhelp: name the file to open"));
     folder.put("pytorch_model.bin", "x");
-    assert!(refusal(folder.path()).contains("PyTorch weights"));
+    assert_eq!(detect(folder.path()).unwrap().format, Format::HubFolder);
+    assert!(open(folder.path()).unwrap_err().to_string().contains("pytorch_model.bin"));
     let gguf = folder.gguf("a.gguf");
     assert_eq!(detect(folder.path()).unwrap().path, gguf);
     folder.gguf("b.gguf");
@@ -169,7 +171,7 @@ fn shards_are_found_with_and_without_an_index() {
     let (one, two) = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors");
     let index = format!(r#"{{"metadata": {{"total_size": 2}}, "weight_map": {{"a": "{one}", "b": "{two}"}}}}"#);
     let index = folder.put("model.safetensors.index.json", index);
-    assert_eq!(detect(&index).unwrap().format, Format::SafetensorsIndex);
+    assert_eq!(detect(&index).unwrap().format, Format::ShardIndex);
     assert_eq!(open(&index).unwrap().metadata()["total_size"], 2);
     assert_eq!(open(folder.path()).unwrap().path(), index);
 }
@@ -200,14 +202,15 @@ fn detection_takes_less_than_a_millisecond() {
     let gguf = folder.gguf("big.gguf");
     let header = br#"{"w":{"dtype":"U8","shape":[68719476736],"data_offsets":[0,68719476736]}}"#;
     let safetensors = folder.put("big", [&(header.len() as u64).to_le_bytes()[..], header].concat());
-    let foreign = folder.put("big.pt", b"PK\x03\x04 archive/data.pkl");
-    for (path, extra) in [(&gguf, 0), (&safetensors, 8 + header.len() as u64), (&foreign, 0)] {
+    let pytorch = folder.put("big.pt", b"PK\x03\x04 archive/data.pkl");
+    let foreign = folder.put("big.zip", b"PK\x03\x04 readme.txt");
+    for (path, extra) in [(&gguf, 0), (&safetensors, 8 + header.len() as u64), (&pytorch, 0), (&foreign, 0)] {
         let file = std::fs::File::options().write(true).open(path).unwrap();
         if file.set_len((64 << 30) + extra).is_err() {
             return; // a file system without holes: nothing to measure on
         }
     }
-    for (path, ok) in [(&gguf, true), (&safetensors, true), (&foreign, false)] {
+    for (path, ok) in [(&gguf, true), (&safetensors, true), (&pytorch, true), (&foreign, false)] {
         // The fastest of ten: a busy machine slows some, reading weights would slow all.
         let mut best = Duration::MAX;
         for _ in 0..10 {

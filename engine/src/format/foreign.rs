@@ -1,6 +1,7 @@
 //! What the files that cannot be opened are, and how to turn them into ones that can.
 
 use crate::error::{Error, bytes as size};
+use crate::format::pytorch::{LEGACY_MAGIC, RESAVE};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -22,13 +23,7 @@ type Kind = (String, &'static str);
 const MARKS: &[(usize, &[u8], &str, &str)] = &[
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras .h5 or similar)", FROM_KERAS),
     (0, b"\x93NUMPY", "a NumPy array (.npy)", FROM_NUMPY),
-    // The magic number that torch.save wrote before PyTorch 1.6, pickled.
-    (
-        0,
-        b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19",
-        "a PyTorch checkpoint of the old kind (a pickle, from before PyTorch 1.6)",
-        TO_SAFETENSORS,
-    ),
+    (0, LEGACY_MAGIC, "a PyTorch checkpoint of the old kind (a bare pickle, from before PyTorch 1.6)", RESAVE),
     (0, b"\x80\x02", "a Python pickle (PyTorch, scikit-learn or similar)", TO_SAFETENSORS),
     (0, b"\x80\x03", "a Python pickle (PyTorch, scikit-learn or similar)", TO_SAFETENSORS),
     (0, b"\x80\x04", "a Python pickle (PyTorch, scikit-learn or similar)", TO_SAFETENSORS),
@@ -65,14 +60,14 @@ const MARKS: &[(usize, &[u8], &str, &str)] = &[
 /// The error for a file that is none of ours: `head` is its first few kilobytes.
 pub(super) fn file(path: &Path, head: &[u8], rest: &mut File, length: u64) -> Error {
     let (found, help) = kind(path, head, rest, length);
-    Error::format(path, format!("expected a GGUF or safetensors file, found {found}")).with_help(help)
+    Error::format(path, format!("expected a GGUF, safetensors or PyTorch file, found {found}")).with_help(help)
 }
 
 fn kind(path: &Path, head: &[u8], rest: &mut File, length: u64) -> Kind {
     if length == 0 {
         return ("an empty file".to_owned(), AGAIN);
     }
-    if head.starts_with(b"PK\x03\x04") {
+    if head.starts_with(ZIP) {
         return zip(head, rest, length);
     }
     let at = |offset: usize, mark: &[u8]| head.get(offset..).is_some_and(|h| h.starts_with(mark));
@@ -141,24 +136,43 @@ fn text(path: &Path, head: &[u8]) -> Option<Kind> {
         return Some((what.to_owned(), "open the folder that holds it, with the weights beside it"));
     }
     let line: String = text.lines().next().unwrap_or_default().chars().take(60).collect();
-    Some((format!("text: {line:?}"), "give the path of a .gguf or .safetensors file, or of a model folder"))
+    Some((format!("text: {line:?}"), "give the path of a .gguf, .safetensors or PyTorch file, or of a model folder"))
 }
 
-/// Zip archives by the names inside: PyTorch, NumPy, Keras and Core ML all use zip.
-fn zip(head: &[u8], rest: &mut File, length: u64) -> Kind {
-    // The names stand in the local headers, and again in the directory at the end.
+const ZIP: &[u8] = b"PK\x03\x04";
+const TORCHSCRIPT: &[u8] = b"constants.pkl";
+
+/// Whether a file is a zip that `torch.save` wrote, by the names inside.
+pub(super) fn is_pytorch(head: &[u8], rest: &mut File, length: u64) -> bool {
+    if !head.starts_with(ZIP) {
+        return false;
+    }
+    let tail = tail(rest, length);
+    let has = |mark: &[u8]| has([head, &tail], mark);
+    has(b"/data.pkl") && !has(TORCHSCRIPT)
+}
+
+/// The end of a zip: the names that stand in its local headers stand there again.
+fn tail(rest: &mut File, length: u64) -> Vec<u8> {
     let mut tail = Vec::new();
     let from = length.saturating_sub(64 << 10);
     if rest.seek(SeekFrom::Start(from)).is_ok() {
         // A tail that cannot be read leaves the head to judge by.
         rest.take(64 << 10).read_to_end(&mut tail).ok();
     }
-    let has = |mark: &[u8]| [head, &tail].iter().any(|part| part.windows(mark.len()).any(|w| w == mark));
-    if has(b"constants.pkl") {
+    tail
+}
+
+fn has(parts: [&[u8]; 2], mark: &[u8]) -> bool {
+    parts.iter().any(|part| part.windows(mark.len()).any(|w| w == mark))
+}
+
+/// Zip archives by the names inside: NumPy, Keras and Core ML use zip too.
+fn zip(head: &[u8], rest: &mut File, length: u64) -> Kind {
+    let tail = tail(rest, length);
+    let has = |mark: &[u8]| has([head, &tail], mark);
+    if has(TORCHSCRIPT) {
         return ("a TorchScript archive".to_owned(), TO_SAFETENSORS);
-    }
-    if has(b"data.pkl") || has(b".data/serialization_id") {
-        return ("a PyTorch checkpoint (a zip with a pickle inside)".to_owned(), TO_SAFETENSORS);
     }
     if has(b"model.weights.h5") {
         return ("a Keras model (.keras)".to_owned(), FROM_KERAS);
@@ -178,8 +192,8 @@ pub(super) fn folder(path: &Path, names: &[String]) -> Error {
     let ends = |end: &'static str| any(&|n| n.ends_with(end));
     let (found, help): (&str, &str) = if names.is_empty() {
         ("an empty folder", AGAIN)
-    } else if any(&|n| n.starts_with("pytorch_model")) || ends(".pt") || ends(".pth") {
-        ("PyTorch weights", TO_SAFETENSORS)
+    } else if ends(".pt") || ends(".pth") {
+        ("PyTorch files under names of their own", "name the file to open")
     } else if any(&|n| n == "saved_model.pb") {
         ("a TensorFlow SavedModel", FROM_TENSORFLOW)
     } else if any(&|n| n.starts_with("tf_model")) || ends(".h5") || ends(".keras") {
@@ -198,7 +212,7 @@ pub(super) fn folder(path: &Path, names: &[String]) -> Error {
     } else {
         ("none", "give the path of a .gguf or .safetensors file, or of a folder that holds one")
     };
-    let problem = format!("expected a folder with a .gguf or .safetensors file, found {found}");
+    let problem = format!("expected a folder with a .gguf or .safetensors file or pytorch_model.bin, found {found}");
     Error::format(path, problem).with_help(help)
 }
 

@@ -1,13 +1,14 @@
 //! A model folder as the Hugging Face hub lays it out.
 
 use crate::error::{Error, Result};
-use crate::format::safetensors::{SafetensorsFile, ShardedFile};
+use crate::format::safetensors::SafetensorsFile;
+use crate::format::sharded::{ShardedFile, open_one};
 use crate::format::{TensorFile, foreign, small_json};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A folder with `config.json`, safetensors weights and, usually, a tokenizer.
+/// A folder with `config.json`, safetensors or PyTorch weights and, usually, a tokenizer.
 #[derive(Debug, Clone)]
 pub struct HubFolder {
     /// `config.json`.
@@ -26,7 +27,7 @@ impl HubFolder {
     /// Opens a folder; no weights are read.
     ///
     /// # Errors
-    /// `config.json` or safetensors weights are missing or broken.
+    /// `config.json` or weights are missing or broken.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::read(path.as_ref(), weights)
     }
@@ -47,7 +48,7 @@ impl HubFolder {
         let config_path = path.join("config.json");
         if !config_path.is_file() {
             return Err(Error::format(path, "expected config.json in the model folder, found none")
-                .with_help("download the whole folder; to look at tensors alone, open the .safetensors file itself"));
+                .with_help("download the whole folder; to look at tensors alone, open the weights file itself"));
         }
         let config = small_json::object(&config_path)?;
         let optional = |name: &str| {
@@ -71,7 +72,8 @@ impl HubFolder {
     }
 }
 
-/// The weights of a folder: an index, `model.safetensors`, `model-00001-of-…` without an index, or the only file.
+/// The weights of a folder: an index, `model.safetensors`, `model-00001-of-…` without an index, or the only file. Without
+/// any safetensors: the same of `pytorch_model.bin`.
 pub(crate) fn weights(folder: &Path) -> Result<Arc<dyn TensorFile>> {
     let index = folder.join("model.safetensors.index.json");
     if index.is_file() {
@@ -85,7 +87,7 @@ pub(crate) fn weights(folder: &Path) -> Result<Arc<dyn TensorFile>> {
     let all: Vec<&str> = names.iter().map(String::as_str).filter(|n| n.ends_with(".safetensors")).collect();
     let shards: Vec<PathBuf> = all.iter().filter(|n| n.contains("-of-")).map(|n| folder.join(n)).collect();
     if !shards.is_empty() {
-        check_complete(folder, &all)?;
+        check_complete(folder, &all, ".safetensors")?;
         return Ok(Arc::new(ShardedFile::open_shards(folder, &shards)?));
     }
     match all.as_slice() {
@@ -95,7 +97,7 @@ pub(crate) fn weights(folder: &Path) -> Result<Arc<dyn TensorFile>> {
                 .with_help("merge the adapter into its base model first (peft: merge_and_unload), then save that"))
         }
         [only] => Ok(Arc::new(SafetensorsFile::open(folder.join(only))?)),
-        [] => Err(foreign::folder(folder, &names)),
+        [] => pytorch_weights(folder, &names),
         several => {
             let problem = format!("expected one set of weights, found {}", several.join(", "));
             Err(Error::format(folder, problem).with_help("name the file to open"))
@@ -103,9 +105,39 @@ pub(crate) fn weights(folder: &Path) -> Result<Arc<dyn TensorFile>> {
     }
 }
 
+const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";
+const PYTORCH: &str = "pytorch_model.bin";
+
+/// Whether a file of this name holds a hub model's weights, or says where they are. Optimizers, training arguments and
+/// adapters are `.bin` files too.
+pub(super) fn is_pytorch_weights(name: &str) -> bool {
+    name == PYTORCH || name == PYTORCH_INDEX || is_pytorch_shard(name)
+}
+
+fn is_pytorch_shard(name: &str) -> bool {
+    name.starts_with("pytorch_model-") && name.contains("-of-") && name.ends_with(".bin")
+}
+
+fn pytorch_weights(folder: &Path, names: &[String]) -> Result<Arc<dyn TensorFile>> {
+    let has = |name: &str| names.iter().any(|n| n == name);
+    if has(PYTORCH_INDEX) {
+        return Ok(Arc::new(ShardedFile::open_index(folder.join(PYTORCH_INDEX))?));
+    }
+    if has(PYTORCH) {
+        return Ok(Arc::from(open_one(&folder.join(PYTORCH))?));
+    }
+    let shards: Vec<&str> = names.iter().map(String::as_str).filter(|n| is_pytorch_shard(n)).collect();
+    if shards.is_empty() {
+        return Err(foreign::folder(folder, names));
+    }
+    check_complete(folder, &shards, ".bin")?;
+    let shards: Vec<PathBuf> = shards.iter().map(|n| folder.join(n)).collect();
+    Ok(Arc::new(ShardedFile::open_shards(folder, &shards)?))
+}
+
 /// `model-00002-of-00005.safetensors`: without an index, the names alone say how many there should be.
-fn check_complete(folder: &Path, names: &[&str]) -> Result<()> {
-    let total = |name: &str| name.rsplit_once("-of-")?.1.strip_suffix(".safetensors")?.parse::<usize>().ok();
+fn check_complete(folder: &Path, names: &[&str], ending: &str) -> Result<()> {
+    let total = |name: &str| name.rsplit_once("-of-")?.1.strip_suffix(ending)?.parse::<usize>().ok();
     let found = names.iter().filter(|n| n.contains("-of-")).count();
     match names.iter().find_map(|n| total(n)) {
         Some(total) if total != found => {

@@ -1,4 +1,4 @@
-//! What is in a file: sniffing by content, and GGUF and safetensors readers behind one [`TensorFile`].
+//! What is in a file: sniffing by content, and GGUF, safetensors and PyTorch readers behind one [`TensorFile`].
 
 pub mod atomic;
 mod blocks;
@@ -11,8 +11,10 @@ pub mod gguf;
 pub mod hub;
 mod mapped;
 mod open;
+pub mod pytorch;
 mod quantize;
 pub mod safetensors;
+mod sharded;
 mod small_json;
 mod tensor_file;
 
@@ -26,4 +28,5 @@ pub use detect::{Detected, Format, detect};
 pub use dtype::DType;
 pub use open::open;
 pub use quantize::{QUANTIZABLE, quantize};
+pub use sharded::ShardedFile;
 pub use tensor_file::{Metadata, TensorFile, TensorInfo};

@@ -2,12 +2,13 @@
 
 use crate::error::Result;
 use crate::format::gguf::GgufFile;
-use crate::format::safetensors::{SafetensorsFile, ShardedFile};
-use crate::format::{Format, TensorFile, detect, hub};
+use crate::format::pytorch::PyTorchFile;
+use crate::format::safetensors::SafetensorsFile;
+use crate::format::{Format, ShardedFile, TensorFile, detect, hub};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Opens a GGUF file, a safetensors file, an index of shards, or the weights of a hub folder. No weights are read.
+/// Opens a GGUF file, a safetensors file, a PyTorch checkpoint, an index of shards, or the weights of a hub folder. No weights are read.
 ///
 /// # Errors
 /// Those of [`detect`](super::detect), and a header that is wrong.
@@ -16,7 +17,8 @@ pub fn open(path: impl AsRef<Path>) -> Result<Arc<dyn TensorFile>> {
     Ok(match found.format {
         Format::Gguf => Arc::new(GgufFile::open(&found.path)?),
         Format::Safetensors => Arc::new(SafetensorsFile::open(&found.path)?),
-        Format::SafetensorsIndex => Arc::new(ShardedFile::open_index(&found.path)?),
+        Format::PyTorch => Arc::new(PyTorchFile::open(&found.path)?),
+        Format::ShardIndex => Arc::new(ShardedFile::open_index(&found.path)?),
         Format::HubFolder => hub::weights(&found.path)?,
     })
 }

@@ -4,7 +4,8 @@ use crate::error::Result;
 use crate::format::DType;
 use std::path::Path;
 
-/// A file's metadata in file order: GGUF key-values, or the `__metadata__` of safetensors.
+/// A file's metadata in file order: GGUF key-values, the `__metadata__` of safetensors, or the plain values of
+/// a PyTorch checkpoint.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
 
 /// One tensor as the file's header describes it.
@@ -31,7 +32,7 @@ impl TensorInfo {
 pub trait TensorFile: Send + Sync + std::fmt::Debug {
     /// The file, or the index or folder of a sharded set.
     fn path(&self) -> &Path;
-    /// `"gguf"` or `"safetensors"`.
+    /// `"gguf"`, `"safetensors"` or `"pytorch"`.
     fn format(&self) -> &'static str;
     /// The header's metadata. Long arrays (vocabularies) are included.
     fn metadata(&self) -> &Metadata;
@@ -39,6 +40,6 @@ pub trait TensorFile: Send + Sync + std::fmt::Debug {
     fn tensors(&self) -> &[TensorInfo];
     /// The position of a tensor in [`TensorFile::tensors`]; unknown names are an error that suggests the nearest.
     fn index_of(&self, name: &str) -> Result<usize>;
-    /// The raw bytes of a tensor, straight from the mapping.
+    /// The raw bytes of a tensor, straight from the mapping (a copy only where PyTorch stored a transposed view).
     fn data(&self, index: usize) -> Result<&[u8]>;
 }

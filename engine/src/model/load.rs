@@ -26,7 +26,7 @@ impl Source {
             Format::Gguf => Self::Gguf(Arc::new(GgufFile::open(&detected.path)?)),
             Format::HubFolder => Self::Hub(Box::new(HubFolder::open(&detected.path)?)),
             // Weights alone are no model: their folder has the config and the tokenizer.
-            Format::Safetensors | Format::SafetensorsIndex => {
+            Format::Safetensors | Format::PyTorch | Format::ShardIndex => {
                 Self::Hub(Box::new(HubFolder::around(format::open(&detected.path)?)?))
             }
         })

@@ -55,7 +55,7 @@ fn hub_name(name: &str) -> Option<(String, Option<String>)> {
     let word = |s: &str| {
         !s.is_empty() && !s.starts_with('.') && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     };
-    let file = [".gguf", ".safetensors", ".bin", ".pt", ".json"].iter().any(|e| model.ends_with(e));
+    let file = [".gguf", ".safetensors", ".bin", ".pt", ".pth", ".json"].iter().any(|e| model.ends_with(e));
     (word(owner) && word(model) && !file).then(|| (repo.to_owned(), revision))
 }
 

@@ -64,7 +64,7 @@ Examples:
   minerva inspect model.safetensors '*.q_proj.*'     only the tensors that match
   minerva inspect folder-from-the-hub/               config.json and weights")]
     Inspect {
-        /// A GGUF or safetensors file, an index of shards, or a folder from the hub
+        /// A GGUF, safetensors or PyTorch file, an index of shards, or a folder from the hub
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Only tensors whose name matches

@@ -63,6 +63,20 @@ fn argmax(row: &[f32]) -> u32 {
     best.0 as u32
 }
 
+/// The same weights as `torch.save` writes them, some of them transposed, in a folder that has no safetensors.
+#[test]
+fn a_folder_of_pytorch_weights_computes_what_its_safetensors_compute() {
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(folder("llama").join("config.json"), copy.path().join("config.json")).unwrap();
+    let weights = folder("llama").join("../../pytorch/llama.bin");
+    std::fs::copy(weights, copy.path().join("pytorch_model.bin")).unwrap();
+    let hub = HubFolder::open(copy.path()).unwrap();
+    assert_eq!(hub.weights.format(), "pytorch");
+    let logits =
+        |backend: Arc<dyn Backend>| feed(&mut *backend.sequence().unwrap(), &reference("llama").ids, Rows::All);
+    assert_eq!(logits(load_hub(&hub, &CandleOptions::default())), logits(model("llama")));
+}
+
 #[test]
 fn logits_are_those_of_transformers_at_once_in_chunks_and_token_by_token() {
     for name in MODELS {

@@ -1,10 +1,9 @@
-//! safetensors, the file format of the Hugging Face hub: one file, or shards behind an index.
+//! safetensors, the file format of the Hugging Face hub: one file. Shards: [`ShardedFile`](super::ShardedFile).
 //!
 //! The format: <https://huggingface.co/docs/safetensors/index#format>.
 
 mod file;
 mod header;
-mod sharded;
 mod writer;
 
 #[cfg(test)]
@@ -12,5 +11,4 @@ mod tests;
 
 pub use file::SafetensorsFile;
 pub(crate) use header::MAX_HEADER;
-pub use sharded::ShardedFile;
 pub use writer::{SaveTensor, Writer, save};

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{SafetensorsFile, ShardedFile, Writer, save};
-use crate::format::{DType, Metadata, TensorFile};
+use super::{SafetensorsFile, Writer, save};
+use crate::format::{DType, Metadata, ShardedFile, TensorFile};
 use serde_json::json;
 use std::path::Path;
 

@@ -45,7 +45,8 @@ pub fn register(engine: &mut Engine, host: &Host) {
 fn files(engine: &mut Engine, host: &Host) {
     engine.register_type_with_name::<OpenFile>("File");
     host.shows::<OpenFile>(engine, |f| overview(&f.0));
-    let doc = "Opens a GGUF or safetensors file, or a folder as the hub has them, without reading its weights.";
+    let doc =
+        "Opens a GGUF, safetensors or PyTorch file, or a folder as the hub has them, without reading its weights.";
     define("open", &["path: string", "File"], doc)
         .register_into_engine(engine, |path: &str| guard(|| minerva_engine::format::open(path).map(OpenFile)));
     let doc = "The tensors of the file, without reading their values.";

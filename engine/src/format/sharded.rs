@@ -1,9 +1,9 @@
-//! A set of safetensors shards that reads as one file.
+//! A set of shards, safetensors or PyTorch checkpoints, that reads as one file.
 
-use super::SafetensorsFile;
 use crate::error::{Error, Result};
-use crate::format::small_json;
-use crate::format::{Metadata, TensorFile, TensorInfo};
+use crate::format::pytorch::PyTorchFile;
+use crate::format::safetensors::SafetensorsFile;
+use crate::format::{Format, Metadata, TensorFile, TensorInfo, detect, small_json};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug)]
 pub struct ShardedFile {
     path: PathBuf,
-    shards: Vec<SafetensorsFile>,
+    shards: Vec<Box<dyn TensorFile>>,
     metadata: Metadata,
     tensors: Vec<TensorInfo>,
     /// Shard and position in it, for each tensor.
@@ -21,7 +21,7 @@ pub struct ShardedFile {
 }
 
 impl ShardedFile {
-    /// Opens every shard that an index (`model.safetensors.index.json`) names, in its own folder.
+    /// Opens every shard that an index (`model.safetensors.index.json`, `pytorch_model.bin.index.json`) names, in its own folder.
     ///
     /// # Errors
     /// The index is not one, a shard is missing or broken, or a shard lacks a tensor that the index puts in it.
@@ -33,7 +33,7 @@ impl ShardedFile {
             Some(_) => {
                 return Err(Error::format(path, "expected \"weight_map\" to be an object of tensor to file name"));
             }
-            None => return Err(Error::format(path, "expected a safetensors index, found no \"weight_map\" in it")),
+            None => return Err(Error::format(path, "expected an index of shards, found no \"weight_map\" in it")),
         };
         let mut wanted: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (tensor, shard) in map {
@@ -68,7 +68,7 @@ impl ShardedFile {
     /// # Errors
     /// A shard is broken, or two shards have a tensor of the same name.
     pub fn open_shards(path: &Path, shards: &[PathBuf]) -> Result<Self> {
-        let shards = shards.iter().map(SafetensorsFile::open).collect::<Result<Vec<_>>>()?;
+        let shards = shards.iter().map(|s| open_one(s)).collect::<Result<Vec<_>>>()?;
         let mut out = Self {
             path: path.to_owned(),
             shards: Vec::new(),
@@ -91,6 +91,15 @@ impl ShardedFile {
     }
 }
 
+/// One file of safetensors or of PyTorch, whatever its name, and never an index.
+pub(super) fn open_one(path: &Path) -> Result<Box<dyn TensorFile>> {
+    match detect(path)?.format {
+        Format::Safetensors => Ok(Box::new(SafetensorsFile::open(path)?)),
+        Format::PyTorch => Ok(Box::new(PyTorchFile::open(path)?)),
+        _ => Err(Error::format(path, "expected weights in safetensors or of PyTorch, found another kind of file")),
+    }
+}
+
 /// A file name and nothing else: an index must not lead out of its folder.
 fn is_plain_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
@@ -103,7 +112,7 @@ impl TensorFile for ShardedFile {
     }
 
     fn format(&self) -> &'static str {
-        "safetensors"
+        self.shards.first().map_or("safetensors", |s| s.format())
     }
 
     fn metadata(&self) -> &Metadata {
