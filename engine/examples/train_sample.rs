@@ -176,8 +176,8 @@ fn save(variables: &Variables, options: &Options) -> Result<()> {
 /// Mean cross entropy in nats per token.
 fn loss(model: &Transformer, inputs: &Tensor, targets: &Tensor) -> Result<Tensor> {
     let control = Control::default();
-    let hidden = model.hidden(inputs, None, &control)?;
-    let logits = model.logits(&hidden, &control)?.flatten(0, 1)?;
+    let hidden = model.hidden(inputs, None, &mut Tap::none(), &control)?;
+    let logits = model.logits(&hidden, &mut Tap::none(), &control)?.flatten(0, 1)?;
     Ok(candle_nn::loss::cross_entropy(&logits, &targets.flatten_all()?)?)
 }
 
@@ -201,8 +201,9 @@ fn sample(model: &Transformer, tokenizer: &tokenizers::Tokenizer, tokens: usize)
     let mut all = vec![tokenizer::BOS];
     for _ in 0..tokens {
         let last = all.last().copied().unwrap_or(tokenizer::BOS);
-        let hidden = model.hidden(&Tensor::new(&[[last]], model.device())?, Some(&mut cache), &control)?;
-        let logits = (model.logits(&hidden, &control)?.flatten_all()? / 0.8)?;
+        let hidden =
+            model.hidden(&Tensor::new(&[[last]], model.device())?, Some(&mut cache), &mut Tap::none(), &control)?;
+        let logits = (model.logits(&hidden, &mut Tap::none(), &control)?.flatten_all()? / 0.8)?;
         let weights = candle_nn::ops::softmax(&logits, 0)?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
         let mut left: f32 = rng.random();
         let next = weights.iter().position(|w| {

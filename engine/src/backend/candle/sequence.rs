@@ -9,12 +9,9 @@ use crate::transformer::{Cache, Tap};
 use candle_core::Tensor;
 use std::sync::Arc;
 
-/// Tokens of a prompt that go through the model at once: enough for matrix products at full speed.
-const CHUNK: usize = 256;
-
-/// Attention scores of one block made at once, 32 MB: keeps the parts of a long prompt's attention small in memory and
-/// short in time, so that an interrupt is seen.
-const SCORES: usize = 8 << 20;
+/// Tokens of a prompt that go through the model at once: weights are expanded once for this many, and activations stay
+/// in the nearer caches. A multiple of the products' panels of 48 tokens.
+const CHUNK: usize = 528;
 
 /// Tokens, and their keys and values.
 #[derive(Debug)]
@@ -28,12 +25,6 @@ impl CandleSequence {
     pub(super) fn new(loaded: Arc<Loaded>) -> Self {
         let cache = loaded.model.cache();
         Self { loaded, cache, tokens: Vec::new() }
-    }
-
-    /// How many tokens to take next.
-    fn chunk(&self) -> usize {
-        let heads = self.loaded.model.spec().heads;
-        (SCORES / (heads * (self.tokens.len() + CHUNK))).clamp(16, CHUNK)
     }
 
     /// Runs one chunk and returns the rows of logits asked for. The cache is left longer than `tokens` on success.
@@ -93,7 +84,7 @@ impl Sequence for CandleSequence {
         let mut left = tokens;
         while !left.is_empty() {
             control.check()?;
-            let (chunk, rest) = left.split_at(left.len().min(self.chunk()));
+            let (chunk, rest) = left.split_at(left.len().min(CHUNK));
             let wanted = if rows == Rows::Last && !rest.is_empty() { Rows::None } else { rows };
             match self.pass(chunk, wanted, control) {
                 Ok(rows) => logits.extend(rows),

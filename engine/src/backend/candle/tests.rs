@@ -312,10 +312,10 @@ fn unknown_architectures_and_axes_say_who_could() {
     let e = refused(|c| drop(c.insert("num_hidden_layers".into(), 1_000_000_000_000_u64.into())));
     assert!(e.contains("number of layers"), "{e}");
     let e =
-        refused(|c| drop(c.insert("rope_parameters".into(), serde_json::json!({"rope_type": "yarn", "factor": 2}))));
-    assert!(e.contains("\"yarn\"") && e.contains("llama.cpp"), "{e}");
-    let e = refused(|c| drop(c.insert("hidden_act".into(), "gelu".into())));
-    assert!(e.contains("\"gelu\""), "{e}");
+        refused(|c| drop(c.insert("rope_parameters".into(), serde_json::json!({"rope_type": "spiral", "factor": 2}))));
+    assert!(e.contains("\"spiral\"") && e.contains("longrope"), "{e}");
+    let e = refused(|c| drop(c.insert("hidden_act".into(), "sine".into())));
+    assert!(e.contains("\"sine\"") && e.contains("gelu_new"), "{e}");
 }
 
 #[test]

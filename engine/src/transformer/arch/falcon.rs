@@ -25,7 +25,6 @@ pub const FALCON: Architecture = Architecture {
         true => &[],
         false => &[(Slot::AttnNorm, "blk.{}.attn_norm_2"), (Slot::MlpNorm, "blk.{}.attn_norm")],
     },
-    ..Architecture::NONE
 };
 
 const NAMES: &[Row] = &[
