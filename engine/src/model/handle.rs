@@ -1,6 +1,6 @@
 //! The handle: what one does with a loaded model.
 
-use super::{Score, Session, score};
+use super::{Perplexity, Score, Session, score};
 use crate::Token;
 use crate::backend::{Backend, Logits, ModelInfo, Rows, Sequence};
 use crate::control::Control;
@@ -138,6 +138,18 @@ impl Model {
     /// How likely the model finds `tokens`, each given those before it.
     pub fn score(&self, tokens: &[Token], control: &Control) -> Result<Score> {
         score::score(self, tokens, control)
+    }
+
+    /// How well the model predicts `text`: cut into windows of `window` tokens that do not overlap, each read on its own
+    /// (behind the beginning-of-sequence token where the tokenizer adds one), and every predictable token scored.
+    ///
+    /// # Errors
+    /// A window below 2 or beyond the context, a text of less than two tokens, and logits that are not finite.
+    pub fn perplexity(&self, text: &str, window: usize, control: &Control) -> Result<Perplexity> {
+        let tokenizer = &self.inner.tokenizer;
+        let tokens = tokenizer.encode(text, Encode { add_special: false, parse_special: false })?;
+        let bos = tokenizer.bos().filter(|_| tokenizer.add_bos());
+        score::perplexity(self, &tokens, bos, window, control)
     }
 
     /// A session: a sequence to feed step by step.

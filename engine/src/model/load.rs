@@ -6,7 +6,7 @@ use crate::backend::candle::ConfigSource;
 use crate::backend::{self, Backend, BackendKind, HAS_LLAMA_CPP, route};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::format::{self, DType, Detected, Format, TensorFile, gguf::GgufFile, hub::HubFolder};
+use crate::format::{self, DType, Detected, Format, QUANTIZABLE, TensorFile, gguf::GgufFile, hub::HubFolder};
 use crate::sample;
 use crate::tokenizer::Tokenizer;
 use std::path::PathBuf;
@@ -146,10 +146,10 @@ fn load_on(kind: BackendKind, source: &Source, options: &LoadOptions, control: &
         }
         #[cfg(feature = "llama-cpp")]
         BackendKind::LlamaCpp => {
-            if options.dtype != WeightDType::Auto {
+            if options.dtype != WeightDType::Auto || options.quantize.is_some() {
                 return Err(Error::unsupported(
-                    "llama_cpp computes with weights as the file stores them; the option dtype is candle's",
-                    "leave dtype out, or use #{ backend: \"candle\" }",
+                    "llama_cpp computes with weights as the file stores them; the options dtype and quantize are candle's",
+                    "leave them out, or use #{ backend: \"candle\" }",
                 ));
             }
             let options = llama_options(options)?;
@@ -163,11 +163,7 @@ fn load_on(kind: BackendKind, source: &Source, options: &LoadOptions, control: &
 
 /// A choice that would have no effect is refused, not ignored.
 fn only_for_llama_cpp(options: &LoadOptions) -> Result<()> {
-    let given = [
-        ("gpu_layers", options.gpu_layers.is_some()),
-        ("flash_attention", options.flash_attention.is_some()),
-        ("cache_type", options.cache_type.is_some()),
-    ];
+    let given = [("gpu_layers", options.gpu_layers.is_some()), ("flash_attention", options.flash_attention.is_some())];
     match given.into_iter().find(|(_, given)| *given) {
         None => Ok(()),
         Some((name, _)) => Err(Error::unsupported(
@@ -178,6 +174,20 @@ fn only_for_llama_cpp(options: &LoadOptions) -> Result<()> {
 }
 
 fn candle_options(options: &LoadOptions) -> Result<backend::candle::CandleOptions> {
+    let half_cache = match options.cache_type.as_deref() {
+        None | Some("f32") => false,
+        Some("f16") => true,
+        Some(other) => {
+            return Err(Error::unsupported(
+                format!("the candle backend does not keep keys and values as {other:?}"),
+                "it has \"f32\" and \"f16\"; llama_cpp has this one",
+            ));
+        }
+    };
+    if let Some(dtype) = options.quantize.filter(|d| !QUANTIZABLE.contains(d) || !d.is_quantized()) {
+        let names: Vec<&str> = QUANTIZABLE.iter().filter(|d| d.is_quantized()).map(|d| d.name()).collect();
+        return Err(Error::argument("quantize", format!("one of {}", names.join(", ")), dtype.name()));
+    }
     Ok(backend::candle::CandleOptions {
         context: options.context,
         threads: options.threads,
@@ -188,6 +198,8 @@ fn candle_options(options: &LoadOptions) -> Result<backend::candle::CandleOption
             WeightDType::F16 => Some(DType::F16),
             WeightDType::BF16 => Some(DType::BF16),
         },
+        quantize: options.quantize,
+        half_cache,
     })
 }
 

@@ -13,5 +13,5 @@ pub use load::load;
 pub use memory::available_memory;
 pub use options::{BackendChoice, DeviceChoice, LoadOptions, WeightDType};
 pub use resolve::resolve;
-pub use score::Score;
+pub use score::{Perplexity, Score};
 pub use session::Session;

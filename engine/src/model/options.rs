@@ -2,6 +2,7 @@
 
 use crate::backend::BackendKind;
 use crate::error::{Error, Result, nearest};
+use crate::format::DType;
 use std::str::FromStr;
 
 /// Which backend shall run a model.
@@ -65,7 +66,7 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// In which type dense weights shall be held by the candle backend; quantized weights stay as they are.
+/// In which type the candle backend shall hold matrices, quantized ones included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WeightDType {
     /// The file's own, except where the device computes it slowly.
@@ -104,7 +105,10 @@ pub struct LoadOptions {
     pub gpu_layers: Option<u32>,
     /// llama.cpp's flash attention; `None` lets it choose.
     pub flash_attention: Option<bool>,
-    /// How llama.cpp stores keys and values: `"f16"` (its default), `"f32"`, `"bf16"`, `"q8_0"`.
+    /// A quantized type (`"Q4_0"`, `"Q8_0"`, …) for dense matrices, made at load; candle's.
+    pub quantize: Option<DType>,
+    /// How keys and values are stored: `"f16"` (llama.cpp's default), `"f32"` (candle's); llama.cpp also has `"bf16"` and
+    /// `"q8_0"`.
     pub cache_type: Option<String>,
     /// Refuse a load that needs more memory than is free.
     pub memory_check: bool,
@@ -120,6 +124,7 @@ impl Default for LoadOptions {
             threads: None,
             gpu_layers: None,
             flash_attention: None,
+            quantize: None,
             cache_type: None,
             memory_check: true,
         }

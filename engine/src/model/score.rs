@@ -7,8 +7,8 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::generate::log_softmax_at;
 
-/// Rows of logits held at once while scoring: a vocabulary of 150,000 makes a row 600 kB.
-const CHUNK: usize = 64;
+/// Bytes of logits held at once while scoring: a vocabulary of 150,000 makes a row 600 kB.
+const LOGITS: usize = 64 << 20;
 
 /// The log-probabilities of a text's tokens.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +43,8 @@ pub(super) fn score(model: &Model, tokens: &[Token], control: &Control) -> Resul
     let mut logprobs = Vec::with_capacity(tokens.len() - 1);
     let inputs = tokens.get(..tokens.len() - 1).unwrap_or_default();
     let mut targets = tokens.iter().skip(1);
-    for chunk in inputs.chunks(CHUNK) {
+    let rows = (LOGITS / (4 * model.info().vocab_size.max(1))).clamp(16, 512);
+    for chunk in inputs.chunks(rows) {
         let logits = sequence.feed(chunk, Rows::All, control)?;
         for (row, target) in (0..logits.rows()).filter_map(|i| logits.row(i)).zip(targets.by_ref().take(chunk.len())) {
             let logprob = log_softmax_at(row, *target).filter(|l| !l.is_nan());
@@ -53,4 +54,49 @@ pub(super) fn score(model: &Model, tokens: &[Token], control: &Control) -> Resul
         }
     }
     Ok(Score { tokens: tokens.to_vec(), logprobs })
+}
+
+/// How well a model predicts a long text, window by window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Perplexity {
+    /// exp of the mean negative log-probability.
+    pub perplexity: f64,
+    /// The sum of the negative log-probabilities, in nats.
+    pub nll: f64,
+    /// Tokens that were predicted.
+    pub scored: usize,
+    /// Windows the text was cut into.
+    pub windows: usize,
+}
+
+/// Cuts `tokens` into windows that do not overlap, each scored by itself: behind `bos` where the model has one, else from
+/// its second token on. A last window of a single unpredictable token is left out.
+pub(super) fn perplexity(
+    model: &Model,
+    tokens: &[Token],
+    bos: Option<Token>,
+    window: usize,
+    control: &Control,
+) -> Result<Perplexity> {
+    let room = window.saturating_sub(usize::from(bos.is_some()));
+    if window < 2 || room == 0 || window > model.info().context {
+        let expected = format!("2 to the context of {} tokens", model.info().context);
+        return Err(Error::argument("perplexity, window", expected, window.to_string()));
+    }
+    let parts: Vec<Vec<Token>> = tokens
+        .chunks(room)
+        .map(|part| bos.into_iter().chain(part.iter().copied()).collect())
+        .filter(|part: &Vec<Token>| part.len() > 1)
+        .collect();
+    if parts.is_empty() {
+        return Err(Error::argument("perplexity", "a text of at least two tokens", tokens.len().to_string()));
+    }
+    let (mut nll, mut scored) = (0.0, 0);
+    for (i, part) in parts.iter().enumerate() {
+        let score = score(model, part, control)?;
+        nll -= score.total();
+        scored += score.logprobs.len();
+        control.progress("perplexity", i as u64 + 1, parts.len() as u64, "windows");
+    }
+    Ok(Perplexity { perplexity: (nll / scored as f64).exp(), nll, scored, windows: parts.len() })
 }

@@ -1,7 +1,7 @@
 //! The key/value cache of one sequence.
 
 use crate::error::{Error, Result};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 /// Tokens a cache grows by at least, so that decoding does not copy at every token.
 const GROW: usize = 256;
@@ -12,9 +12,10 @@ pub struct Cache {
     blocks: Vec<Block>,
     len: usize,
     limit: usize,
+    dtype: DType,
 }
 
-/// Keys and values of one block, `[kv_heads, capacity, head_dim]` f32 each; `None` before the first token.
+/// Keys and values of one block, `[kv_heads, capacity, head_dim]` each; `None` before the first token.
 #[derive(Debug, Clone, Default)]
 struct Block {
     keys: Option<Shared>,
@@ -29,9 +30,10 @@ struct Shared {
 }
 
 impl Cache {
-    /// An empty cache for `layers` blocks that holds at most `limit` tokens.
-    pub fn new(layers: usize, limit: usize) -> Self {
-        Self { blocks: vec![Block::default(); layers], len: 0, limit }
+    /// An empty cache for `layers` blocks that holds at most `limit` tokens, as numbers of `dtype`: F32, or F16 for half
+    /// the memory.
+    pub fn new(layers: usize, limit: usize, dtype: DType) -> Self {
+        Self { blocks: vec![Block::default(); layers], len: 0, limit, dtype }
     }
 
     /// Tokens that every block holds.
@@ -59,7 +61,7 @@ impl Cache {
 
     /// Bytes allocated, shared buffers counted in full.
     pub fn bytes(&self) -> usize {
-        let size = |s: &Option<Shared>| s.as_ref().map_or(0, |s| s.buffer.elem_count() * size_of::<f32>());
+        let size = |s: &Option<Shared>| s.as_ref().map_or(0, |s| s.buffer.elem_count() * self.dtype.size_in_bytes());
         self.blocks.iter().map(|b| size(&b.keys) + size(&b.values)).sum()
     }
 
@@ -76,7 +78,8 @@ impl Cache {
             .blocks
             .get_mut(layer)
             .ok_or_else(|| Error::argument("cache", "a block of the model", format!("block {layer}")))?;
-        Ok((write(&mut block.keys, keys, len, limit)?, write(&mut block.values, values, len, limit)?))
+        let (keys, values) = (keys.to_dtype(self.dtype)?, values.to_dtype(self.dtype)?);
+        Ok((write(&mut block.keys, &keys, len, limit)?, write(&mut block.values, &values, len, limit)?))
     }
 
     /// Counts `tokens` more, now that every block has them.
@@ -95,7 +98,7 @@ fn write(slot: &mut Option<Shared>, new: &Tensor, len: usize, limit: usize) -> R
     });
     if !fits {
         let capacity = total.max(len + len / 2).next_multiple_of(GROW).min(limit.max(total));
-        let buffer = zeros(heads, capacity, width, new.device())?;
+        let buffer = Tensor::zeros((heads, capacity, width), new.dtype(), new.device())?;
         if let Some(old) = slot.as_ref().filter(|_| len > 0) {
             buffer.slice_set(&old.buffer.narrow(1, 0, len)?.contiguous()?, 1, 0)?;
         }
@@ -109,14 +112,11 @@ fn write(slot: &mut Option<Shared>, new: &Tensor, len: usize, limit: usize) -> R
     Ok(buffer.narrow(1, 0, total)?)
 }
 
-fn zeros(heads: usize, capacity: usize, width: usize, device: &Device) -> Result<Tensor> {
-    Ok(Tensor::zeros((heads, capacity, width), DType::F32, device)?)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use candle_core::Device;
 
     fn tokens(from: f32, n: usize) -> Tensor {
         let values: Vec<f32> = (0..2 * n * 3).map(|i| from + i as f32).collect();
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_fork_is_independent_of_its_origin() {
-        let mut a = Cache::new(1, 1000);
+        let mut a = Cache::new(1, 1000, DType::F32);
         let first = push(&mut a, 0.0, 2);
         let mut b = a.clone();
         let in_b = push(&mut b, 100.0, 1);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn it_grows_and_keeps_what_it_had_and_stops_at_its_limit() {
-        let mut cache = Cache::new(1, 600);
+        let mut cache = Cache::new(1, 600, DType::F32);
         for i in 0..600 {
             let all = push(&mut cache, i as f32, 1);
             assert_eq!(all[0], 0.0);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_was_not_advanced_is_overwritten() {
-        let mut cache = Cache::new(1, 10);
+        let mut cache = Cache::new(1, 10, DType::F32);
         push(&mut cache, 0.0, 1);
         let lost = tokens(50.0, 4);
         cache.append(0, &lost, &lost).unwrap();

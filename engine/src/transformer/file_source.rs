@@ -40,11 +40,22 @@ impl Footprint {
     }
 }
 
+/// How matrices shall be held, where not as the file has them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// Every matrix in this type.
+    pub dtype: Option<DType>,
+    /// Dense matrices in this quantized type; the embedding and the output layer in one that costs them less.
+    pub quantize: Option<DType>,
+}
+
 /// Reads weights from a file: matrices stay where they are, vectors become f32.
 #[derive(Debug)]
 pub struct FileSource<'a> {
     file: Arc<dyn TensorFile>,
-    dtype: Option<DType>,
+    storage: Storage,
+    /// Names of the embedding and the output layer.
+    outer: [String; 2],
     device: Device,
     control: &'a Control,
     total: u64,
@@ -54,18 +65,19 @@ pub struct FileSource<'a> {
 impl<'a> FileSource<'a> {
     /// Checks that `file` holds exactly the tensors of `spec`, in the right shapes, and makes it ready to be read.
     ///
-    /// `dtype` asks for matrices stored otherwise than in the file; on a device other than the CPU they are f32.
+    /// `storage` asks for matrices held otherwise than in the file; on a device other than the CPU they are f32.
     pub fn new(
         file: Arc<dyn TensorFile>,
         spec: &Spec,
         names: &Names,
-        dtype: Option<DType>,
+        storage: Storage,
         device: &Device,
         control: &'a Control,
     ) -> Result<Self> {
         check(&*file, spec, names)?;
         let total = file.tensors().iter().map(|t| t.bytes).sum();
-        Ok(Self { file, dtype, device: device.clone(), control, total, footprint: Footprint::default() })
+        let outer = [bindings::Slot::Embed, bindings::Slot::Head].map(|slot| names.tensor(slot, 0, 0, "weight"));
+        Ok(Self { file, storage, outer, device: device.clone(), control, total, footprint: Footprint::default() })
     }
 
     /// What was read so far takes.
@@ -90,6 +102,20 @@ impl<'a> FileSource<'a> {
         Ok(())
     }
 
+    /// The type a matrix of `cols` columns is converted to, if to any: one whose blocks do not fit the rows falls back to
+    /// what the file has.
+    fn target(&self, name: &str, stored: DType, cols: usize) -> Option<DType> {
+        let fits = |d: &DType| *d != stored && d.bytes_for(cols).is_some();
+        let quantize = self.storage.quantize.filter(|_| !stored.is_quantized());
+        // What llama.cpp does as well: these two matter most, and there is one of each.
+        let outer = quantize.filter(|_| self.outer.iter().any(|n| n == name)).map(|_| [DType::Q6_K, DType::Q8_0]);
+        match (self.storage.dtype, outer) {
+            (Some(dtype), _) => Some(dtype).filter(fits),
+            (None, Some(types)) => types.into_iter().find(fits),
+            (None, None) => quantize.filter(fits),
+        }
+    }
+
     fn convert(&self, stored: Matrix, to: DType) -> Result<Matrix> {
         let [rows, cols] = stored.shape();
         let mut bytes = Vec::new();
@@ -109,9 +135,7 @@ impl Source for FileSource<'_> {
         let stored = Matrix::mapped(self.file.clone(), self.file.index_of(name)?, part)?;
         let [rows, cols] = stored.shape();
         let weight = if self.device.is_cpu() {
-            // A quantized type whose blocks do not fit the rows falls back to what the file has.
-            let other = self.dtype.filter(|d| *d != stored.dtype() && d.bytes_for(cols).is_some());
-            let matrix = match other {
+            let matrix = match self.target(name, stored.dtype(), cols) {
                 Some(to) => self.convert(stored, to)?,
                 None => stored,
             };

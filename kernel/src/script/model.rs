@@ -8,6 +8,7 @@ use super::tensor::TensorList;
 use super::{Host, define, tokens};
 use crate::display::{Bundle, type_name};
 use minerva_engine::Error;
+use minerva_engine::format::DType;
 use minerva_engine::model::{self, LoadOptions, Model};
 use minerva_engine::sample::Form;
 use minerva_engine::tensor::Tensor;
@@ -60,7 +61,7 @@ fn loading(engine: &mut Engine, host: &Host) {
     let h = host.clone();
     define("load", &["path: string", "Model"], doc)
         .register_into_engine(engine, move |name: &str| load(&h, name, Map::new()));
-    let doc = "Loads a model with options: backend, device, dtype, context, threads, gpu_layers, flash_attention, cache_type, memory_check.\n\n```\nlet m = load(\"sample\", #{ backend: \"candle\", context: 512 });\n```";
+    let doc = "Loads a model with options: backend, device, dtype, quantize, context, threads, gpu_layers, flash_attention, cache_type, memory_check.\n\n```\nlet m = load(\"sample\", #{ backend: \"candle\", context: 512 });\n```";
     let h = host.clone();
     define("load", &["path: string", "options: map", "Model"], doc)
         .register_into_engine(engine, move |name: &str, options: Map| load(&h, name, options));
@@ -169,6 +170,15 @@ fn numbers(engine: &mut Engine, host: &Host) {
     let h = host.clone();
     define("next", &["m: Model", "text: string|array", "n: int", "array"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic, n: i64| next(&h, m, &text, n));
+    let doc = "How well the model predicts a text file, cut into windows that do not overlap: a map of perplexity, nll, scored, windows. `window` (512 tokens) may be set.\n\n```\nm.perplexity(\"corpus.txt\").perplexity\n```";
+    let h = host.clone();
+    define("perplexity", &["m: Model", "path: string", "map"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, path: &str| perplexity(&h, m, path, Map::new()));
+    let h = host.clone();
+    define("perplexity", &["m: Model", "path: string", "options: map", "map"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, path: &str, options: Map| {
+            perplexity(&h, m, path, options)
+        });
     let doc = "How likely the model finds a text: tokens, the log-probability of each after the first, their sum, perplexity.\n\n```\nm.score(\"To be, or not to be\").perplexity\n```";
     let h = host.clone();
     define("score", &["m: Model", "text: string|array", "map"], doc)
@@ -213,6 +223,12 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
     }
     if let Some(dtype) = o.take::<String>("dtype", &["torch_dtype"])? {
         options.dtype = dtype.parse().map_err(raise)?;
+    }
+    if let Some(name) = o.take::<String>("quantize", &[])? {
+        let unknown = || {
+            raise(Error::argument("load: option quantize", "a type such as \"Q4_0\" or \"Q8_0\"", format!("{name:?}")))
+        };
+        options.quantize = Some(DType::from_name(&name.to_uppercase()).ok_or_else(unknown)?);
     }
     options.context = o.take::<usize>("context", &["n_ctx"])?.map(between("context", 1, MOST_CONTEXT)).transpose()?;
     options.threads =
@@ -293,6 +309,26 @@ fn score(host: &Host, m: &ModelHandle, text: &Dynamic) -> ScriptResult<Map> {
     map.insert("logprobs".into(), logprobs.into());
     map.insert("total".into(), score.total().into());
     map.insert("perplexity".into(), score.perplexity().into());
+    Ok(map)
+}
+
+fn perplexity(host: &Host, m: &ModelHandle, path: &str, options: Map) -> ScriptResult<Map> {
+    let model = m.get()?;
+    let mut o = Options::new("perplexity", options);
+    let window = o.take::<usize>("window", &["n_ctx", "context"])?.unwrap_or(512);
+    o.finish()?;
+    let found = guard(|| {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let text = String::from_utf8(bytes).map_err(|e| {
+            Error::format(path, format!("expected UTF-8 text, found another byte at {}", e.utf8_error().valid_up_to()))
+        })?;
+        model.perplexity(&text, window, &host.control())
+    })?;
+    let mut map = Map::new();
+    map.insert("perplexity".into(), found.perplexity.into());
+    map.insert("nll".into(), found.nll.into());
+    map.insert("scored".into(), int(found.scored as u64));
+    map.insert("windows".into(), int(found.windows as u64));
     Ok(map)
 }
 

@@ -6,8 +6,8 @@ use crate::backend::{Backend, BackendKind, ModelInfo, Sequence};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::TensorFile;
-use crate::transformer::{Config, FileSource, Footprint, Names, Naming, Spec, Transformer, Weights, arch};
-use candle_core::{Device, DeviceLocation};
+use crate::transformer::{Config, FileSource, Footprint, Names, Naming, Spec, Storage, Transformer, Weights, arch};
+use candle_core::DeviceLocation;
 use std::sync::Arc;
 
 /// Where the configuration of a model stands.
@@ -51,7 +51,8 @@ pub fn load(
         ConfigSource::Hub(_) => Naming::Hub,
     };
     let names = Names::in_file(&spec, naming, &*file);
-    let mut source = FileSource::new(file.clone(), &spec, &names, options.dtype, &options.device, control)?;
+    let storage = Storage { dtype: options.dtype, quantize: options.quantize };
+    let mut source = FileSource::new(file.clone(), &spec, &names, storage, &options.device, control)?;
     let weights = Weights::build(&spec, &names, &mut source)?;
     let footprint = source.footprint().clone();
     let context = options.context_for(spec.context_trained);
@@ -61,13 +62,15 @@ pub fn load(
         .thread_name(|i| format!("candle-{i}"))
         .build()
         .map_err(|e| Error::backend("candle", format!("cannot start {threads} threads: {e}")))?;
-    let info = info(&spec, &footprint, context, threads, &options.device);
+    let info = info(&spec, &footprint, context, threads, options);
     let model = Transformer::new(spec, weights, context, &options.device)?;
+    let cache = if options.half_cache { candle_core::DType::F16 } else { candle_core::DType::F32 };
+    let model = model.with_cache_type(cache);
     source.finish();
     Ok(Arc::new(CandleBackend(Arc::new(Loaded { model, pool, info }))))
 }
 
-fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, device: &Device) -> ModelInfo {
+fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, options: &CandleOptions) -> ModelInfo {
     ModelInfo {
         architecture: spec.architecture.clone(),
         name: spec.name.clone(),
@@ -80,7 +83,7 @@ fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, devi
         context,
         context_trained: spec.context_trained,
         dtype: footprint.main_dtype().map_or_else(String::new, |d| d.name().to_owned()),
-        device: match device.location() {
+        device: match options.device.location() {
             DeviceLocation::Cpu => "cpu".to_owned(),
             DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
             DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
@@ -88,7 +91,7 @@ fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, devi
         threads,
         bytes_mapped: footprint.mapped,
         bytes_allocated: footprint.allocated,
-        kv_bytes_per_token: spec.kv_bytes_per_token(size_of::<f32>()),
+        kv_bytes_per_token: spec.kv_bytes_per_token(options.cache_width()),
     }
 }
 

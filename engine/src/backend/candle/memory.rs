@@ -13,9 +13,11 @@ const WORK: u64 = 64 << 20;
 /// and [`WORK`]. Reads no weights.
 pub fn memory_needs(file: &dyn TensorFile, config: ConfigSource, options: &CandleOptions) -> Result<u64> {
     let spec = spec(file, config)?;
-    let converted = |elements: usize| options.dtype.and_then(|d| d.bytes_for(elements));
+    let to = options.dtype.or(options.quantize);
+    let converted = |elements: usize| to.and_then(|d| d.bytes_for(elements));
     let weights =
         file.tensors().iter().map(|t| converted(t.elements()).unwrap_or(t.bytes)).fold(0, u64::saturating_add);
-    let kv = spec.kv_bytes_per_token(size_of::<f32>()).saturating_mul(options.context_for(spec.context_trained) as u64);
+    let kv =
+        spec.kv_bytes_per_token(options.cache_width()).saturating_mul(options.context_for(spec.context_trained) as u64);
     Ok(weights.saturating_add(kv).saturating_add(WORK))
 }

@@ -14,6 +14,10 @@ pub struct CandleOptions {
     pub device: Device,
     /// How matrices are stored; `None`: as in the file, used in place. Any other choice allocates them.
     pub dtype: Option<DType>,
+    /// A quantized type for the dense matrices of the blocks; the embedding and the output layer get one of more bits.
+    pub quantize: Option<DType>,
+    /// Keys and values as F16 instead of F32.
+    pub half_cache: bool,
 }
 
 impl CandleOptions {
@@ -25,6 +29,11 @@ impl CandleOptions {
         self.context.unwrap_or_else(|| trained.min(Self::DEFAULT_CONTEXT)).max(1)
     }
 
+    /// Bytes of a number in the KV cache.
+    pub(super) fn cache_width(&self) -> usize {
+        if self.half_cache { size_of::<half::f16>() } else { size_of::<f32>() }
+    }
+
     /// Threads of this load.
     pub fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -34,6 +43,6 @@ impl CandleOptions {
 
 impl Default for CandleOptions {
     fn default() -> Self {
-        Self { context: None, threads: None, device: Device::Cpu, dtype: None }
+        Self { context: None, threads: None, device: Device::Cpu, dtype: None, quantize: None, half_cache: false }
     }
 }
