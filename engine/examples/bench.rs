@@ -7,7 +7,7 @@
 //! `--backend` is `candle` or `llama_cpp`; `--cache` and `--fa` (on, off, auto) are llama_cpp's.
 
 use minerva_engine::backend::candle::{self, CandleOptions, ConfigSource};
-use minerva_engine::backend::{Backend, Rows};
+use minerva_engine::backend::{Backend, DEFAULT_CONTEXT, Rows};
 use minerva_engine::{Control, Error, Result, format};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ fn arguments() -> Result<Arguments> {
         }
     }
     // As much context as a notebook's load would have, so that both backends keep what they would keep there.
-    a.context.get_or_insert((a.depth + a.prompt + a.generate).max(CandleOptions::DEFAULT_CONTEXT));
+    a.context.get_or_insert((a.depth + a.prompt + a.generate).max(DEFAULT_CONTEXT));
     Ok(a)
 }
 
@@ -142,7 +142,17 @@ fn run(model: &dyn Backend, a: &Arguments) -> Result<()> {
         let at = if a.depth > 0 { format!("@{}", a.depth) } else { String::new() };
         report(&format!("tg{}{at}", a.generate), model.info().threads, &rates);
     }
+    if let Some(peak) = peak_memory() {
+        println!(r#"{{"test":"memory","threads":{},"megabytes":[{peak:.0}]}}"#, model.info().threads);
+    }
     Ok(())
+}
+
+/// The most this process had resident so far, in MB; only Linux tells.
+fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let kilobytes = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    kilobytes.split_whitespace().next()?.parse::<f64>().ok().map(|n| n / 1000.0)
 }
 
 fn main() {

@@ -44,6 +44,19 @@ pub fn smollm2(name: &str) -> Vec<Case> {
         .collect()
 }
 
+/// The tokens of `fixtures/smollm2/tinyshakespeare-20k.txt`, as `reference/perplexity.py` found them.
+///
+/// # Panics
+/// When the fixture is missing or malformed: it is part of the repository.
+#[allow(clippy::expect_used, clippy::panic)] // a test's fixture
+pub fn perplexity_ids() -> Vec<u32> {
+    let path = fixtures().join("smollm2/perplexity.safetensors");
+    let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let file = SafeTensors::deserialize(&bytes).expect("a safetensors fixture");
+    let ids = file.tensor("ids").expect("a tensor of the fixture");
+    ids.data().chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
+}
+
 /// Σ(a-b)² / Σb²: the error's energy against that of the truth `b`.
 pub fn nmse(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len(), "lengths differ");

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use minerva_engine::Control;
-use minerva_engine::backend::{BackendKind, HAS_LLAMA_CPP};
-use minerva_engine::convert::requantize;
+use minerva_engine::backend::candle::{self, CandleOptions, ConfigSource};
+use minerva_engine::backend::{BackendKind, HAS_LLAMA_CPP, Rows};
+use minerva_engine::convert::{gguf_to_safetensors, requantize};
 use minerva_engine::format::DType;
+use minerva_engine::format::hub::HubFolder;
 use minerva_engine::generate::{GenerateOptions, SamplerOptions};
 use minerva_engine::model::{BackendChoice, LoadOptions, Model, load};
 use minerva_tests::real_model;
@@ -98,4 +100,60 @@ fn q8_0_is_no_further_than_llama_cpp() {
 #[test]
 fn q4_1_is_no_further_than_llama_cpp() {
     quantized(DType::Q4_1, "Q4_1", 1.5e-2);
+}
+
+/// The first 20,000 bytes of tiny Shakespeare in windows of 512 tokens: what transformers says of the Q4_1 file's
+/// dequantized weights (`tests/reference/perplexity.py`).
+const PERPLEXITY: f64 = 41.808583;
+const WINDOW: usize = 512;
+
+#[test]
+fn perplexity_is_that_of_transformers() {
+    let Some(source) = real_model::smollm2() else { return };
+    let text = include_str!("../fixtures/smollm2/tinyshakespeare-20k.txt");
+    let model = on(&source, BackendKind::Candle);
+    assert_eq!(model.tokens(text).unwrap(), reference::perplexity_ids());
+    let found = model.perplexity(text, WINDOW, &Control::default()).unwrap();
+    println!("perplexity {:.6} over {} tokens", found.perplexity, found.scored);
+    assert_eq!((found.scored, found.windows), (6075, 12));
+    assert!((found.perplexity - PERPLEXITY).abs() < 5e-4, "{}", found.perplexity);
+}
+
+/// The safetensors made of the file have no tokenizer: the backend is asked directly, with token ids.
+#[test]
+fn the_safetensors_made_of_it_give_the_same_logits_tokens_and_perplexity() {
+    let Some(source) = real_model::smollm2() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let control = Control::default();
+    gguf_to_safetensors(&source, folder.path(), DType::F32, &control).unwrap();
+    let hub = HubFolder::open(folder.path()).unwrap();
+    let options = CandleOptions::default();
+    let backend = candle::load(hub.weights.clone(), ConfigSource::Hub(&hub.config), &options, &control).unwrap();
+    for (i, case) in reference::smollm2("Q4_1").iter().enumerate() {
+        let mut sequence = backend.sequence().unwrap();
+        let mut row = sequence.feed(&case.ids, Rows::Last, &control).unwrap().into_data();
+        let error = nmse(&row.iter().copied().step_by(STRIDE).collect::<Vec<_>>(), &case.logits);
+        println!("safetensors prompt {i}: NMSE {error:.1e}");
+        assert!(error <= 1e-9, "prompt {i}: NMSE {error:e}");
+        let mut greedy = Vec::new();
+        while greedy.len() < case.greedy.len() {
+            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0 as u32;
+            greedy.push(best);
+            row = sequence.feed(&[best], Rows::Last, &control).unwrap().into_data();
+        }
+        assert_eq!(greedy, case.greedy, "prompt {i}");
+    }
+    let (mut nll, mut scored) = (0.0, 0);
+    for window in reference::perplexity_ids().chunks(WINDOW) {
+        let logits = backend.sequence().unwrap().feed(window, Rows::All, &control).unwrap();
+        for (i, target) in window.iter().enumerate().skip(1) {
+            let row = logits.row(i - 1).unwrap();
+            let sum: f64 = row.iter().map(|l| f64::from(*l).exp()).sum();
+            nll -= f64::from(row[*target as usize]) - sum.ln();
+            scored += 1;
+        }
+    }
+    let found = (nll / f64::from(scored)).exp();
+    println!("safetensors: perplexity {found:.6} over {scored} tokens");
+    assert!((found - PERPLEXITY).abs() < 5e-4, "{found}");
 }

@@ -2,10 +2,12 @@
 //! Sampling, stopping, streaming and scoring are written once, above it.
 
 pub mod candle;
+mod defaults;
 #[cfg(feature = "llama-cpp")]
 pub mod llama_cpp;
 mod route;
 mod traits;
 
+pub use defaults::{DEFAULT_CONTEXT, context_for, default_threads};
 pub use route::{HAS_LLAMA_CPP, Route, route};
 pub use traits::{Backend, BackendKind, Logits, ModelInfo, Rows, Sequence};

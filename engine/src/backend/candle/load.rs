@@ -2,7 +2,7 @@
 
 use super::options::CandleOptions;
 use super::sequence::CandleSequence;
-use crate::backend::{Backend, BackendKind, ModelInfo, Sequence};
+use crate::backend::{Backend, BackendKind, ModelInfo, Sequence, context_for, default_threads};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::TensorFile;
@@ -55,8 +55,8 @@ pub fn load(
     let mut source = FileSource::new(file.clone(), &spec, &names, storage, &options.device, control)?;
     let weights = Weights::build(&spec, &names, &mut source)?;
     let footprint = source.footprint().clone();
-    let context = options.context_for(spec.context_trained);
-    let threads = options.threads();
+    let context = context_for(options.context, spec.context_trained);
+    let threads = options.threads.unwrap_or_else(default_threads).max(1);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("candle-{i}"))

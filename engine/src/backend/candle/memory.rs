@@ -2,6 +2,7 @@
 
 use super::load::{ConfigSource, spec};
 use super::options::CandleOptions;
+use crate::backend::context_for;
 use crate::error::Result;
 use crate::format::TensorFile;
 
@@ -17,7 +18,8 @@ pub fn memory_needs(file: &dyn TensorFile, config: ConfigSource, options: &Candl
     let converted = |elements: usize| to.and_then(|d| d.bytes_for(elements));
     let weights =
         file.tensors().iter().map(|t| converted(t.elements()).unwrap_or(t.bytes)).fold(0, u64::saturating_add);
-    let kv =
-        spec.kv_bytes_per_token(options.cache_width()).saturating_mul(options.context_for(spec.context_trained) as u64);
+    let kv = spec
+        .kv_bytes_per_token(options.cache_width())
+        .saturating_mul(context_for(options.context, spec.context_trained) as u64);
     Ok(weights.saturating_add(kv).saturating_add(WORK))
 }

@@ -6,9 +6,9 @@ use candle_core::Device;
 /// How the candle backend loads and runs a model.
 #[derive(Debug, Clone)]
 pub struct CandleOptions {
-    /// Tokens a sequence can hold; `None`: what the model was trained for, at most [`CandleOptions::DEFAULT_CONTEXT`].
+    /// Tokens a sequence can hold; `None`: what the model was trained for, at most [`crate::backend::DEFAULT_CONTEXT`].
     pub context: Option<usize>,
-    /// Threads; `None`: as many as the machine has processors for us.
+    /// Threads; `None`: one per physical core.
     pub threads: Option<usize>,
     /// Where to compute.
     pub device: Device,
@@ -21,23 +21,9 @@ pub struct CandleOptions {
 }
 
 impl CandleOptions {
-    /// The context of a load that asks for none: enough for a notebook, and a KV cache that fits beside a model.
-    pub const DEFAULT_CONTEXT: usize = 4096;
-
-    /// Tokens a sequence of this load can hold, for a model trained on `trained`.
-    pub fn context_for(&self, trained: usize) -> usize {
-        self.context.unwrap_or_else(|| trained.min(Self::DEFAULT_CONTEXT)).max(1)
-    }
-
     /// Bytes of a number in the KV cache.
     pub(super) fn cache_width(&self) -> usize {
         if self.half_cache { size_of::<half::f16>() } else { size_of::<f32>() }
-    }
-
-    /// Threads of this load.
-    pub fn threads(&self) -> usize {
-        let all = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.threads.unwrap_or_else(all).max(1)
     }
 }
 

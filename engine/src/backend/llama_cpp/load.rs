@@ -6,11 +6,12 @@ use super::context::Context;
 use super::ffi;
 use super::guard::{self, Log};
 use super::memory::kv_bytes_per_token;
-use super::options::{LlamaOptions, default_threads};
+use super::options::LlamaOptions;
 use super::sequence::LlamaSequence;
 use super::step::{BATCH, Steps};
 use super::warm::warm;
 use crate::backend::{Backend, BackendKind, ModelInfo, Sequence};
+use crate::backend::{context_for, default_threads};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::{DType, TensorFile};
@@ -226,7 +227,7 @@ fn describe(
         layers: header.layers,
         heads: header.heads,
         kv_heads: header.kv_heads.iter().copied().find(|&n| n > 0).unwrap_or(0),
-        context: options.context_for(header.context_trained),
+        context: context_for(options.context, header.context_trained),
         context_trained: header.context_trained,
         dtype: most_common(file).to_string(),
         device,

@@ -3,6 +3,7 @@
 use super::check::Header;
 use super::options::LlamaOptions;
 use super::step::BATCH;
+use crate::backend::context_for;
 use crate::error::Result;
 use crate::format::{DType, TensorFile};
 
@@ -30,7 +31,7 @@ impl MemoryNeeds {
 /// Estimates what loading `file` with `options` needs, and one sequence on top. Reads no weights.
 pub fn memory_needs(file: &dyn TensorFile, options: &LlamaOptions) -> Result<MemoryNeeds> {
     let header = Header::read(file)?;
-    let context = options.context_for(header.context_trained) as u64;
+    let context = context_for(options.context, header.context_trained) as u64;
     Ok(MemoryNeeds {
         weights: file.tensors().iter().map(|t| t.bytes).fold(0, u64::saturating_add),
         repacked: repacked(file),

@@ -28,7 +28,7 @@ mod warm;
 
 pub use load::load;
 pub use memory::{MemoryNeeds, memory_needs};
-pub use options::{CacheType, Device, FlashAttention, LlamaOptions, default_threads};
+pub use options::{CacheType, Device, FlashAttention, LlamaOptions};
 pub use runtime::{DeviceInfo, devices};
 
 /// The name errors carry.
