@@ -1,6 +1,7 @@
 //! One file's tensors in another file: other storage types, other formats.
 
 mod gguf_to_safetensors;
+mod hub_to_gguf;
 mod requantize;
 mod store;
 
@@ -8,4 +9,5 @@ mod store;
 mod tests;
 
 pub use gguf_to_safetensors::gguf_to_safetensors;
+pub use hub_to_gguf::{GgufOptions, GgufReport, hub_to_gguf};
 pub use requantize::requantize;
