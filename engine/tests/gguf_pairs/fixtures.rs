@@ -121,6 +121,11 @@ pub fn nmse(a: &[f32], truth: &[f32]) -> f64 {
     a.iter().zip(truth).map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum::<f64>() / power
 }
 
+/// Whether an error is too large, or no number.
+pub fn exceeds(error: f64, limit: f64) -> bool {
+    error.is_nan() || error > limit
+}
+
 /// Panics with all that went wrong, so that one run tells everything.
 pub fn report(wrong: Vec<String>) {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

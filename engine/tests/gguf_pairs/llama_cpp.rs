@@ -3,7 +3,7 @@
 //! llama.cpp computes every GELU by tanh's approximation from a table of 16-bit values, also where the model has the
 //! exact one (gpt_neox, falcon, mpt): that costs an NMSE of 1e-7, and is no exception below.
 
-use super::fixtures::{Fixture, context, logits, nmse, ours, report};
+use super::fixtures::{Fixture, context, exceeds, logits, nmse, ours, report};
 use minerva_engine::backend::Backend;
 use minerva_engine::backend::llama_cpp::{CacheType, FlashAttention, LlamaOptions, load};
 use minerva_engine::format::{DType, Metadata, open};
@@ -85,14 +85,14 @@ fn both_backends_compute_the_same() {
             let path = folder.path().join(format!("{}.{dtype}.gguf", fixture.name));
             let written = fixture.write(dtype, &path).unwrap_or_else(|e| panic!("{label}: {e}"));
             match (distance(&path, &ids), exception(&fixture)) {
-                (Ok(error), None) if error <= limit => {}
+                (Ok(error), None) if !exceeds(error, limit) => {}
                 (Ok(error), None) => wrong.push(format!("{label}: NMSE {error:e}")),
                 (Err(e), None) => wrong.push(format!("{label}: {e}")),
                 (Err(e), Some(Refuses(says))) if e.to_string().contains(says) => {}
                 (Ok(error), Some(Other(edit))) if error > limit => {
                     fixture.write_edited(dtype, &path, *edit).unwrap();
                     let error = distance(&path, &ids).unwrap();
-                    if !(error <= limit) {
+                    if exceeds(error, limit) {
                         wrong.push(format!("{label}, edited: NMSE {error:e}"));
                     }
                 }
@@ -130,7 +130,7 @@ fn quantized_we_are_no_further_from_the_truth() {
             let truth = logits(&*ours(&path, Some(DType::F32), context), &ids);
             let ours = nmse(&logits(&*ours(&path, None, context), &ids), &truth);
             let theirs = nmse(&logits(&*theirs(&path, context).unwrap(), &ids), &truth);
-            if !(ours <= theirs) {
+            if exceeds(ours, theirs) {
                 wrong.push(format!("{} as {dtype}: we {ours:e}, llama.cpp {theirs:e}", fixture.name));
             }
         }
