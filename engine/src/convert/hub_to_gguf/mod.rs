@@ -14,4 +14,7 @@ mod rows;
 mod vocabulary;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use write::{GgufOptions, GgufReport, hub_to_gguf};

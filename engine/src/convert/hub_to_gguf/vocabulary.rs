@@ -132,8 +132,7 @@ fn special(keys: &mut Keys, tokenizer: &Tokenizer, folder: &HubFolder) {
         }
     }
     keys.set("tokenizer.ggml.add_bos_token", Value::Bool(tokenizer.add_bos()));
-    let template = folder.tokenizer_config.as_ref().and_then(|c| c.get("chat_template")).and_then(Json::as_str);
-    if let Some(template) = template {
+    if let Some(template) = tokenizer.chat_template() {
         keys.set("tokenizer.chat_template", template);
     }
 }
