@@ -2,10 +2,12 @@
 
 use super::tokenizer::{BOS, BOS_TEXT};
 use half::f16;
-use minerva_engine::format::gguf::{Value, ValueType, Writer};
+use minerva_engine::Control;
+use minerva_engine::convert::{GgufOptions, hub_to_gguf};
+use minerva_engine::format::hub::HubFolder;
 use minerva_engine::format::safetensors::{self, SaveTensor};
 use minerva_engine::format::{DType, quantize};
-use minerva_engine::transformer::bindings::{self, Expected, Slot};
+use minerva_engine::transformer::bindings::{self, Expected};
 use minerva_engine::transformer::{Names, Naming, Spec, Variables};
 use serde_json::json;
 use std::path::Path;
@@ -22,7 +24,13 @@ const CHAT_TEMPLATE: &str = "{{ bos_token }}{% for message in messages %}{% if m
 pub fn write(out: &Path, spec: &Spec, variables: &Variables, tokenizer: &Tokenizer) -> Result<()> {
     let weights = rounded(spec, variables)?;
     hub(out, spec, &weights, tokenizer)?;
-    gguf(out, spec, &weights, tokenizer)
+    let options = GgufOptions {
+        name: Some(spec.name.clone()),
+        metadata: vec![("general.license".to_owned(), "apache-2.0 or mit".into())],
+        ..GgufOptions::default()
+    };
+    hub_to_gguf(&HubFolder::open(out)?, out.join("model.gguf"), DType::F16, &options, &Control::default())?;
+    Ok(())
 }
 
 /// Every weight, rounded to f16 and back.
@@ -83,80 +91,4 @@ fn hub(out: &Path, spec: &Spec, weights: &[(Expected, Vec<f32>)], tokenizer: &To
     let metadata = [("format".to_owned(), "pt".into())].into_iter().collect();
     safetensors::save(out.join("model.safetensors"), &tensors, &metadata)?;
     Ok(())
-}
-
-fn gguf(out: &Path, spec: &Spec, weights: &[(Expected, Vec<f32>)], tokenizer: &Tokenizer) -> Result<()> {
-    let mut file = Writer::new();
-    let size = |n: usize| Value::U32(n as u32);
-    let text = |s: &str| Value::String(s.to_owned());
-    file.metadata("general.architecture", text("llama"))?;
-    file.metadata("general.name", text(&spec.name))?;
-    file.metadata("general.license", text("apache-2.0 or mit"))?;
-    file.metadata("general.file_type", Value::U32(1))?; // mostly f16
-    for (key, value) in [
-        ("vocab_size", size(spec.vocab_size)),
-        ("context_length", size(spec.context_trained)),
-        ("embedding_length", size(spec.hidden_size)),
-        ("block_count", size(spec.layers.len())),
-        ("feed_forward_length", size(spec.mlp.size)),
-        ("attention.head_count", size(spec.heads)),
-        ("attention.head_count_kv", size(spec.kv_heads)),
-        ("attention.layer_norm_rms_epsilon", Value::F32(spec.norm.eps as f32)),
-        ("rope.dimension_count", size(spec.head_dim)),
-        ("rope.freq_base", Value::F32(spec.ropes.first().map_or(0.0, |r| r.theta as f32))),
-    ] {
-        file.metadata(&format!("llama.{key}"), value)?;
-    }
-    vocabulary(&mut file, tokenizer)?;
-    let names = Names::of(spec, Naming::Gguf);
-    for (e, values) in weights {
-        let name = names.tensor(e.slot, e.layer, 0, "weight");
-        let dtype = if e.shape.len() == 1 { DType::F32 } else { DType::F16 };
-        let values = match e.slot {
-            Slot::Q | Slot::K => interleave(values, spec.head_dim, spec.hidden_size),
-            _ => values.clone(),
-        };
-        file.tensor(&name, dtype, &e.shape, quantize(&values, dtype)?)?;
-    }
-    file.write(out.join("model.gguf"))?;
-    Ok(())
-}
-
-/// Vocabulary and merges, from the tokenizer's own file.
-fn vocabulary(file: &mut Writer, tokenizer: &Tokenizer) -> Result<()> {
-    let saved: serde_json::Value = serde_json::from_str(&tokenizer.to_string(false).map_err(|e| e.to_string())?)?;
-    let merges = saved["model"]["merges"].as_array().ok_or("the tokenizer has no merges")?;
-    let merges = merges.iter().map(|m| match m {
-        serde_json::Value::Array(pair) => pair.iter().filter_map(|p| p.as_str()).collect::<Vec<_>>().join(" "),
-        other => other.as_str().unwrap_or_default().to_owned(),
-    });
-    let tokens = (0..tokenizer.get_vocab_size(true) as u32).map(|id| tokenizer.id_to_token(id).unwrap_or_default());
-    let tokens: Vec<String> = tokens.collect();
-    let kinds = (0..tokens.len() as u32).map(|id| Value::I32(if id == BOS { 3 } else { 1 })).collect(); // control, normal
-    let strings = |values: Vec<String>| Value::Array {
-        of: ValueType::String,
-        values: values.into_iter().map(Value::String).collect(),
-    };
-    file.metadata("tokenizer.ggml.model", Value::String("gpt2".into()))?;
-    file.metadata("tokenizer.ggml.pre", Value::String("gpt-2".into()))?;
-    file.metadata("tokenizer.ggml.tokens", strings(tokens))?;
-    file.metadata("tokenizer.ggml.token_type", Value::Array { of: ValueType::I32, values: kinds })?;
-    file.metadata("tokenizer.ggml.merges", strings(merges.collect()))?;
-    file.metadata("tokenizer.ggml.bos_token_id", Value::U32(BOS))?;
-    file.metadata("tokenizer.ggml.eos_token_id", Value::U32(BOS))?;
-    file.metadata("tokenizer.ggml.add_bos_token", Value::Bool(true))?;
-    file.metadata("tokenizer.chat_template", Value::String(CHAT_TEMPLATE.into()))?;
-    Ok(())
-}
-
-/// llama.cpp turns neighbouring coordinates of a head where the hub's layout turns the halves: row `i` of each half
-/// goes to `2 i` and `2 i + 1`.
-fn interleave(values: &[f32], head_dim: usize, columns: usize) -> Vec<f32> {
-    let rows: Vec<&[f32]> = values.chunks(columns).collect();
-    let half = head_dim / 2;
-    rows.chunks(head_dim)
-        .flat_map(|head| (0..half).flat_map(move |i| [head[i], head[half + i]]))
-        .flatten()
-        .copied()
-        .collect()
 }

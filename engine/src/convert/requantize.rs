@@ -25,7 +25,7 @@ const FILE_TYPES: &[(DType, u32)] = &[
 ];
 
 /// Of `general.quantization_version`: ggml's current quantization formats.
-const QUANTIZATION_VERSION: u32 = 2;
+pub(super) const QUANTIZATION_VERSION: u32 = 2;
 
 /// Small or sensitive matrices that llama.cpp too keeps as they are, by a part of their name.
 const KEPT: &[&str] = &[
@@ -58,17 +58,11 @@ const KEPT: &[&str] = &[
 /// `from` is no GGUF file or has a tensor that cannot be computed, `dtype` cannot be written, values are not finite,
 /// the system refuses, or [`Error::Interrupted`].
 pub fn requantize(from: impl AsRef<Path>, to: impl AsRef<Path>, dtype: DType, control: &Control) -> Result<()> {
-    let Some((_, file_type)) = FILE_TYPES.iter().find(|(d, _)| *d == dtype && QUANTIZABLE.contains(d)) else {
-        let known: Vec<&str> = FILE_TYPES.iter().map(|(d, _)| d.name()).collect();
-        return Err(Error::unsupported(
-            format!("a GGUF file of {dtype}"),
-            format!("choose one of {}", known.join(", ")),
-        ));
-    };
+    let file_type = file_type(dtype)?;
     let file = GgufFile::open(from)?;
     let mut writer = Writer::new();
     writer.copy_metadata(&file);
-    writer.metadata("general.file_type", *file_type)?;
+    writer.metadata("general.file_type", file_type)?;
     if dtype.is_quantized() {
         writer.metadata("general.quantization_version", QUANTIZATION_VERSION)?;
     }
@@ -83,8 +77,20 @@ pub fn requantize(from: impl AsRef<Path>, to: impl AsRef<Path>, dtype: DType, co
     writer.write_with(to, control)
 }
 
+/// `general.file_type` of files whose weight matrices are stored as `dtype`.
+///
+/// # Errors
+/// Files of this type cannot be written.
+pub(super) fn file_type(dtype: DType) -> Result<u32> {
+    let found = FILE_TYPES.iter().find(|(d, _)| *d == dtype && QUANTIZABLE.contains(d));
+    found.map(|(_, id)| *id).ok_or_else(|| {
+        let known: Vec<&str> = FILE_TYPES.iter().map(|(d, _)| d.name()).collect();
+        Error::unsupported(format!("a GGUF file of {dtype}"), format!("choose one of {}", known.join(", ")))
+    })
+}
+
 /// The type that a tensor gets.
-fn target(info: &TensorInfo, wanted: DType) -> DType {
+pub(super) fn target(info: &TensorInfo, wanted: DType) -> DType {
     if matches!(info.dtype, DType::I8 | DType::I16 | DType::I32 | DType::I64) {
         return info.dtype;
     }

@@ -113,6 +113,17 @@ impl<'a> Config<'a> {
         list.map(Some).ok_or_else(|| self.wrong(key, "a list of whole numbers", value))
     }
 
+    /// A truth value for each of `count` things.
+    pub fn flags(&self, key: &str, count: usize) -> Result<Option<Vec<bool>>> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        // Some writers store numbers.
+        let flag = |v: &Value| v.as_bool().or_else(|| v.as_u64().map(|n| n != 0));
+        let list = value.as_array().and_then(|list| list.iter().map(flag).collect::<Option<Vec<_>>>());
+        let list = list.filter(|list| list.len() >= count);
+        let list = list.ok_or_else(|| self.wrong(key, &format!("{count} truth values"), value))?;
+        Ok(Some(list.into_iter().take(count).collect()))
+    }
+
     /// A key that must be there and is not.
     pub fn missing(&self, key: &str) -> Error {
         Error::format(self.path, format!("the model configuration has no {:?}", self.full(key)))

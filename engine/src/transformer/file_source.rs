@@ -74,7 +74,7 @@ impl<'a> FileSource<'a> {
         device: &Device,
         control: &'a Control,
     ) -> Result<Self> {
-        check(&*file, spec, names)?;
+        check_weights(&*file, spec, names)?;
         let total = file.tensors().iter().map(|t| t.bytes).sum();
         let outer = [bindings::Slot::Embed, bindings::Slot::Head].map(|slot| names.tensor(slot, 0, 0, "weight"));
         Ok(Self { file, storage, outer, device: device.clone(), control, total, footprint: Footprint::default() })
@@ -167,8 +167,11 @@ impl Source for FileSource<'_> {
     }
 }
 
+/// Whether `file` holds exactly the tensors of `spec`, in the right shapes.
+///
+/// # Errors
 /// Names every tensor that is missing, of the wrong shape, or that nothing uses.
-fn check(file: &dyn TensorFile, spec: &Spec, names: &Names) -> Result<()> {
+pub fn check_weights(file: &dyn TensorFile, spec: &Spec, names: &Names) -> Result<()> {
     let expected = bindings::expected(spec, names);
     let mut problems = Vec::new();
     let found: HashMap<&str, &TensorInfo> = file.tensors().iter().map(|t| (t.name.as_str(), t)).collect();

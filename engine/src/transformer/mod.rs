@@ -23,7 +23,7 @@ mod weights;
 pub use bindings::{Names, Naming};
 pub use cache::Cache;
 pub use config::Config;
-pub use file_source::{FileSource, Footprint, Storage};
+pub use file_source::{FileSource, Footprint, Storage, check_weights};
 pub use hooks::{Hooks, Point, Tap};
 pub use matrix::Matrix;
 pub use model::Transformer;

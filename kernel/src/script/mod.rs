@@ -5,6 +5,7 @@
 //! [`Host::shows`].
 
 mod arrays;
+mod convert;
 pub mod core;
 pub mod error;
 mod files;
@@ -32,6 +33,7 @@ pub fn register(engine: &mut rhai::Engine, host: &Host) {
     progress::register(engine, host);
     time::register(engine, host);
     files::register(engine);
+    convert::register(engine, host);
     help::register(engine);
 }
 

@@ -1,11 +1,12 @@
 //! BLOOM: layer norm (also on the embedding), biases, ALiBi, q, k and v in one matrix head by head.
 
 use super::common;
+use super::form::GgufForm;
 use super::gguf;
 use super::table::Architecture;
 use crate::error::Error;
 use crate::transformer::bindings::Slot;
-use crate::transformer::{Activation, Alibi, Fusion, Norm, RopeStyle, Sizes, Spec};
+use crate::transformer::{Activation, Alibi, Fusion, Norm, Sizes, Spec};
 
 /// The context of training, which configurations often leave out.
 const CONTEXT: usize = 2048;
@@ -40,9 +41,17 @@ pub const BLOOM: Architecture = Architecture {
         spec.tied = config.flag("tie_word_embeddings")?.unwrap_or(true);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "bloom",
+        qkv: Fusion::Concatenated,
+        output_bias: true,
+        mlp_bias: true,
+        activation: Activation::GeluTanh,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        spec.mlp.activation = Activation::GeluTanh;
+        let mut spec = gguf::spec(config, file, None)?;
+        spec.mlp.activation = gguf::activation(config, Activation::GeluTanh)?;
         // Files do not say it: the architecture always has it.
         spec.alibi = spec.alibi.or(Some(Alibi { max_bias: 8.0, scale: 1.0 }));
         Ok(spec)

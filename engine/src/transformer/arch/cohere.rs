@@ -1,5 +1,6 @@
 //! Command R: layer norm without bias, parallel halves behind one norm, neighbouring coordinates turned, scaled logits.
 
+use super::form::{GgufForm, Head};
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::error::Result;
@@ -16,8 +17,14 @@ pub const COHERE: Architecture = Architecture {
         }
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "command-r",
+        style: RopeStyle::Interleaved,
+        head: Head::Shared,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::Interleaved)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::Interleaved))?;
         (spec.parallel, spec.shared_norm) = (true, true);
         spec.logit_scale = config.number("logit_scale")?.unwrap_or(1.0);
         spec.qk_norm = spec.qk_norm.map(|qk| QkNorm { shape: QkNormShape::PerHead, ..qk });

@@ -1,6 +1,7 @@
 //! Command R7B and A: Command R with windows; only the layers that slide turn q and k.
 
 use super::cohere::family;
+use super::form::{GgufForm, Head};
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::transformer::{RopeStyle, Spec};
@@ -22,11 +23,19 @@ pub const COHERE2: Architecture = Architecture {
         set_layers(&mut spec, &sliding, window);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "cohere2",
+        style: RopeStyle::Interleaved,
+        head: Head::Shared,
+        windows: true,
+        rope: |spec, i| spec.layers.get(i).and_then(|layer| layer.window).map(|_| 0),
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::Interleaved)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::Interleaved))?;
         (spec.parallel, spec.shared_norm) = (true, true);
         spec.logit_scale = config.number("logit_scale")?.unwrap_or(1.0);
-        let sliding: Vec<bool> = (0..spec.layers.len()).map(|i| !(i + 1).is_multiple_of(PATTERN)).collect();
+        let sliding = gguf::sliding(config, spec.layers.len(), |i| !(i + 1).is_multiple_of(PATTERN))?;
         set_layers(&mut spec, &sliding, config.size("attention.sliding_window")?);
         Ok(spec)
     },

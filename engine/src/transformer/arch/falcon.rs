@@ -1,6 +1,7 @@
 //! Falcon: layer norm, q, k and v in one matrix, parallel halves. 7B has one key head and one norm, 40B several of both.
 
 use super::common;
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{gguf, rope};
 use crate::error::Result;
@@ -12,11 +13,18 @@ pub const FALCON: Architecture = Architecture {
     hub: &["falcon", "RefinedWeb", "RefinedWebModel"],
     gguf: &["falcon"],
     from_hub,
+    to_gguf: Some(GgufForm {
+        architecture: "falcon",
+        qkv: Fusion::Concatenated,
+        activation: Activation::GeluTanh,
+        refuses,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
         spec.parallel = true;
         spec.shared_norm = !gguf::Tensors::of(file).has("blk.0.attn_norm_2.weight");
-        spec.mlp.activation = Activation::Gelu;
+        spec.mlp.activation = gguf::activation(config, Activation::Gelu)?;
         Ok(spec)
     },
     hub_names: |spec| if spec.parallel && !spec.shared_norm { TWO_NORMS } else { NAMES },
@@ -48,6 +56,16 @@ const TWO_NORMS: &[Row] = &[
     (Slot::Up, "transformer.h.{}.mlp.dense_h_to_4h"),
     (Slot::Down, "transformer.h.{}.mlp.dense_4h_to_h"),
 ];
+
+/// llama.cpp knows the large Falcons alone.
+fn refuses(spec: &Spec) -> Option<&'static str> {
+    match (spec.alibi, spec.parallel, spec.qkv_bias) {
+        (Some(_), ..) => Some("llama.cpp has no ALiBi for Falcon"),
+        (_, false, _) => Some("llama.cpp has no Falcon whose attention and MLP follow each other"),
+        (_, _, true) => Some("llama.cpp has no Falcon with biases"),
+        _ => None,
+    }
+}
 
 fn from_hub(config: &Config) -> Result<Spec> {
     let hidden = config.need_size("hidden_size")?;

@@ -1,5 +1,6 @@
 //! Gemma: embeddings scaled by the root of their width, norm weights stored less one, GELU in the gate.
 
+use super::form::{GgufForm, Head};
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::error::Result;
@@ -15,9 +16,15 @@ pub const GEMMA: Architecture = Architecture {
         common::attention_bias(&mut spec, config)?;
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "gemma",
+        head: Head::Shared,
+        activation: Activation::GeluTanh,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        family_gguf(&mut spec);
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        family_gguf(&mut spec, config)?;
         Ok(spec)
     },
     ..Architecture::NONE
@@ -37,7 +44,8 @@ pub fn family(spec: &mut Spec, config: &Config) -> Result<()> {
 }
 
 /// What all Gemmas share and their GGUF files do not say.
-pub fn family_gguf(spec: &mut Spec) {
-    spec.mlp.activation = Activation::GeluTanh;
+pub fn family_gguf(spec: &mut Spec, config: &Config) -> Result<()> {
+    spec.mlp.activation = gguf::activation(config, Activation::GeluTanh)?;
     spec.embedding_scale = (spec.hidden_size as f64).sqrt();
+    Ok(())
 }

@@ -1,14 +1,18 @@
 //! Gemma 2: norms before and after both halves of a block, softcaps, a window on every other layer.
 
+use super::form::{GgufForm, Head, gemma_scale};
 use super::gemma::{family, family_gguf, offset_rms};
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::error::Result;
 use crate::transformer::bindings::{Row, Slot};
-use crate::transformer::{Config, Placement, RopeStyle, Spec};
+use crate::transformer::{Activation, Config, Placement, RopeStyle, Spec};
 
 /// In the hub's layout the norm after attention has the name that others give to the norm before the MLP.
 pub const SANDWICH_NAMES: &[Row] = &[(Slot::MlpNorm, "model.layers.{}.pre_feedforward_layernorm")];
+
+/// The model that scales otherwise.
+const LAYERS_OF_27B: usize = 46;
 
 /// Even layers slide. Scores are scaled by `query_pre_attn_scalar`, not by the width of a head.
 pub const GEMMA2: Architecture = Architecture {
@@ -27,18 +31,23 @@ pub const GEMMA2: Architecture = Architecture {
         spec.logit_softcap = softcap(config, "final_logit_softcapping", 30.0)?;
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "gemma2",
+        head: Head::Shared,
+        activation: Activation::GeluTanh,
+        windows: true,
+        scale: Some(|spec| gemma_scale(spec, LAYERS_OF_27B)),
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        family_gguf(&mut spec);
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        family_gguf(&mut spec, config)?;
         spec.placement = Placement::Sandwich;
-        let sliding: Vec<bool> = (0..spec.layers.len()).map(|i| i.is_multiple_of(2)).collect();
+        let sliding = gguf::sliding(config, spec.layers.len(), |i| i.is_multiple_of(2))?;
         common::set_windows(&mut spec, &sliding, config.size("attention.sliding_window")?);
         spec.attention_softcap.get_or_insert(50.0);
         spec.logit_softcap.get_or_insert(30.0);
-        // llama.cpp: the 27B alone (46 layers) scales by the residual width per head.
-        if spec.layers.len() == 46 {
-            spec.attention_scale = 1.0 / (spec.hidden_size as f64 / spec.heads as f64).sqrt();
-        }
+        spec.attention_scale = gemma_scale(&spec, LAYERS_OF_27B);
         Ok(spec)
     },
     hub_names: |_| SANDWICH_NAMES,

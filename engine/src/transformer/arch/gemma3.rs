@@ -1,16 +1,20 @@
 //! Gemma 3 (text): Gemma 2 without softcaps, with norms on q and k and a rotary base of their own for sliding layers.
 
+use super::form::{GgufForm, gemma_scale};
 use super::gemma::{family, family_gguf, offset_rms};
 use super::gemma2::{SANDWICH_NAMES, scale};
 use super::table::Architecture;
 use super::{common, gguf, rope};
-use crate::transformer::{Placement, QkNorm, QkNormShape, Rope, RopeScaling, RopeStyle, Spec};
+use crate::transformer::{Activation, Placement, QkNorm, QkNormShape, Rope, RopeScaling, RopeStyle, Spec};
 
 /// Every sixth layer sees everything, unless the configuration says otherwise.
 const PATTERN: usize = 6;
 
 /// Base of the sliding layers' frequencies.
 const LOCAL_THETA: f64 = 10_000.0;
+
+/// The model that scales otherwise.
+const LAYERS_OF_27B: usize = 62;
 
 /// Full layers use the first rotary embedding, sliding ones the second.
 pub const GEMMA3: Architecture = Architecture {
@@ -37,9 +41,17 @@ pub const GEMMA3: Architecture = Architecture {
         spec.logit_softcap = config.number("final_logit_softcapping")?;
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "gemma3",
+        activation: Activation::GeluTanh,
+        windows: true,
+        scale: Some(|spec| gemma_scale(spec, LAYERS_OF_27B)),
+        rope: |spec, i| spec.layers.get(i).map(|layer| usize::from(layer.window.is_some())),
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        family_gguf(&mut spec);
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        family_gguf(&mut spec, config)?;
         spec.placement = Placement::Sandwich;
         let dims = spec.head_dim;
         if !config.has("rope.freq_base") {
@@ -48,12 +60,9 @@ pub const GEMMA3: Architecture = Architecture {
         }
         let theta = config.number("rope.freq_base_swa")?.unwrap_or(LOCAL_THETA);
         spec.ropes.push(Rope { theta, dims, style: RopeStyle::HalfSplit, scaling: RopeScaling::None });
-        let sliding: Vec<bool> = (0..spec.layers.len()).map(|i| !(i + 1).is_multiple_of(PATTERN)).collect();
+        let sliding = gguf::sliding(config, spec.layers.len(), |i| !(i + 1).is_multiple_of(PATTERN))?;
         set_layers(&mut spec, &sliding, config.size("attention.sliding_window")?);
-        // llama.cpp: the 27B alone (62 layers) scales by the residual width per head.
-        if spec.layers.len() == 62 {
-            spec.attention_scale = 1.0 / (spec.hidden_size as f64 / spec.heads as f64).sqrt();
-        }
+        spec.attention_scale = gemma_scale(&spec, LAYERS_OF_27B);
         Ok(spec)
     },
     hub_names: |_| SANDWICH_NAMES,

@@ -1,12 +1,14 @@
 //! GGUF metadata: one spelling for all architectures. Much is told by the presence and the shapes of tensors.
 
+use super::common;
 use super::rope::{THETA, long_magnitude};
 use crate::error::{Error, Result};
 use crate::format::{DType, TensorFile, TensorInfo};
 use crate::transformer::{
-    Alibi, Config, Experts, Fusion, Norm, NormKind, QkNorm, QkNormShape, Rope, RopeScaling, RopeStyle, Router, Sizes,
-    Spec,
+    Activation, Alibi, Config, Experts, Fusion, Norm, NormKind, QkNorm, QkNormShape, Rope, RopeScaling, RopeStyle,
+    Router, Sizes, Spec,
 };
+use serde_json::Value;
 
 /// A GGUF file's tensors by name.
 #[derive(Clone, Copy)]
@@ -39,15 +41,16 @@ impl<'a> Tensors<'a> {
 }
 
 /// The spec that metadata and tensors describe. What neither tells (order of norms, activations, which layers slide) is
-/// Llama's, for the architecture to amend. `style` is how this architecture's files turn q and k.
-pub fn spec(config: &Config, file: &dyn TensorFile, style: RopeStyle) -> Result<Spec> {
+/// Llama's, for the architecture to amend. `style` is how this architecture's files turn q and k; `None`: not at all. Some
+/// files say nothing of it, and mean the whole head and the usual base.
+pub fn spec(config: &Config, file: &dyn TensorFile, style: Option<RopeStyle>) -> Result<Spec> {
     let tensors = Tensors::of(file);
     let embed = tensors.get("token_embd.weight");
     let embed = embed.ok_or_else(|| Error::format(file.path(), "the file has no tensor \"token_embd.weight\""))?;
     let sizes = sizes(config, embed)?;
     let mut spec = Spec::plain(sizes, norm(config, tensors)?)?;
     attention(&mut spec, config, tensors)?;
-    if config.has("rope.dimension_count") || config.has("rope.freq_base") {
+    if let Some(style) = style {
         let rope = Rope {
             theta: config.number("rope.freq_base")?.unwrap_or(THETA),
             dims: config.size("rope.dimension_count")?.unwrap_or(sizes.head_dim),
@@ -56,6 +59,7 @@ pub fn spec(config: &Config, file: &dyn TensorFile, style: RopeStyle) -> Result<
         };
         spec.use_rope(rope);
     }
+    spec.mlp.activation = activation(config, Activation::Silu)?;
     spec.mlp.bias = tensors.has("blk.0.ffn_up.bias");
     spec.mlp.gated = tensors.has("blk.0.ffn_gate.weight") || tensors.has("blk.0.ffn_gate_exps.weight");
     let up = tensors.get("blk.0.ffn_up.weight").and_then(|t| t.shape.first().copied());
@@ -71,6 +75,47 @@ pub fn spec(config: &Config, file: &dyn TensorFile, style: RopeStyle) -> Result<
     spec.embed_norm = tensors.has("token_embd_norm.weight");
     spec.learned_positions = tensors.has("position_embd.weight");
     Ok(spec)
+}
+
+/// The non-linearity that the file names; usually none.
+pub fn activation(config: &Config, otherwise: Activation) -> Result<Activation> {
+    common::activation(config, &["hidden_activation"], otherwise)
+}
+
+/// Which layers slide: a flag for each, or the length of a period whose last layer does not; `otherwise` in their absence.
+pub fn sliding(config: &Config, layers: usize, otherwise: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
+    let key = "attention.sliding_window_pattern";
+    match config.get(key) {
+        Some(Value::Number(_)) => {
+            let period = config.need_size(key)?;
+            Ok((0..layers).map(|i| period == 0 || i % period + 1 < period).collect())
+        }
+        _ => Ok(config.flags(key, layers)?.unwrap_or_else(|| (0..layers).map(otherwise).collect())),
+    }
+}
+
+/// Which layers turn q and k, where that differs between them.
+pub fn turned(config: &Config, layers: usize, otherwise: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
+    let flags = config.flags("attention.rope_pattern", layers)?;
+    Ok(flags.unwrap_or_else(|| (0..layers).map(otherwise).collect()))
+}
+
+/// Windows of architectures where every layer slides if there is one, unless the file says which.
+pub fn windows(spec: &mut Spec, config: &Config) -> Result<()> {
+    let sliding = sliding(config, spec.layers.len(), |_| true)?;
+    let window = config.size("attention.sliding_window")?.filter(|w| *w > 0);
+    common::set_windows(spec, &sliding, window);
+    Ok(())
+}
+
+/// How experts are weighed: as the file says, otherwise as the architecture does.
+pub fn router(spec: &mut Spec, config: &Config, otherwise: Router) -> Result<()> {
+    let stated = config.flag("expert_weights_norm")?;
+    let stated = stated.map(|norm| if norm { Router::Renormalized } else { Router::Softmax });
+    if let Some(experts) = &mut spec.experts {
+        experts.router = stated.unwrap_or(otherwise);
+    }
+    Ok(())
 }
 
 fn sizes(config: &Config, embed: &TensorInfo) -> Result<Sizes> {

@@ -1,5 +1,6 @@
 //! GLM-4 (0414): norms before and after both halves of a block, half of each head turned by neighbouring coordinates.
 
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{common, gguf, rope};
 use crate::transformer::bindings::Slot;
@@ -22,8 +23,9 @@ pub const GLM4: Architecture = Architecture {
         spec.layout.gate_up = true;
         Ok(spec)
     },
+    to_gguf: Some(GgufForm { architecture: "glm4", style: RopeStyle::Interleaved, gate_up: true, ..GgufForm::PLAIN }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::Interleaved)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::Interleaved))?;
         spec.placement = Placement::Sandwich;
         Ok(spec)
     },

@@ -1,11 +1,12 @@
 //! GPT-2: learned positions, layer norm, biases, one matrix for q, k and v, matrices stored `[in, out]`.
 
 use super::common;
+use super::form::GgufForm;
 use super::gguf;
 use super::table::Architecture;
 use crate::error::Error;
 use crate::transformer::bindings::Slot;
-use crate::transformer::{Activation, Fusion, Norm, RopeStyle, Sizes, Spec};
+use crate::transformer::{Activation, Fusion, Norm, Sizes, Spec};
 
 /// GGUF files have the matrices turned the usual way.
 pub const GPT2: Architecture = Architecture {
@@ -38,9 +39,17 @@ pub const GPT2: Architecture = Architecture {
         spec.tied = config.flag("tie_word_embeddings")?.unwrap_or(true);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "gpt2",
+        qkv: Fusion::Concatenated,
+        output_bias: true,
+        mlp_bias: true,
+        activation: Activation::GeluTanh,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        spec.mlp.activation = Activation::GeluTanh;
+        let mut spec = gguf::spec(config, file, None)?;
+        spec.mlp.activation = gguf::activation(config, Activation::GeluTanh)?;
         Ok(spec)
     },
     hub_names: |_| {

@@ -1,5 +1,6 @@
 //! GPT-NeoX and Pythia: layer norm, biases, q, k and v in one matrix head by head, usually parallel halves.
 
+use super::form::{GgufForm, Head};
 use super::table::Architecture;
 use super::{common, gguf, rope};
 use crate::transformer::bindings::Slot;
@@ -24,11 +25,20 @@ pub const GPT_NEOX: Architecture = Architecture {
         spec.layout.qkv = Fusion::Grouped;
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "gptneox",
+        qkv: Fusion::Concatenated,
+        head: Head::Own,
+        output_bias: true,
+        mlp_bias: true,
+        activation: Activation::GeluTanh,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
         spec.parallel = config.flag("use_parallel_residual")?.unwrap_or(true);
-        // llama.cpp computes the approximation here, whatever the hub's configuration said.
-        spec.mlp.activation = Activation::GeluTanh;
+        // Files of llama.cpp's own converter do not say it, and llama.cpp computes the approximation.
+        spec.mlp.activation = gguf::activation(config, Activation::GeluTanh)?;
         Ok(spec)
     },
     hub_names: |_| {

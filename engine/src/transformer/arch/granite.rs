@@ -1,5 +1,6 @@
 //! Granite: Llama with four multipliers.
 
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::transformer::{Norm, RopeStyle};
@@ -18,8 +19,9 @@ pub const GRANITE: Architecture = Architecture {
         spec.logit_scale = 1.0 / config.number("logits_scaling")?.unwrap_or(1.0);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm { architecture: "granite", scale: None, ..GgufForm::LLAMA }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::Interleaved)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::Interleaved))?;
         spec.logit_scale = 1.0 / config.number("logit_scale")?.filter(|s| *s != 0.0).unwrap_or(1.0);
         Ok(spec)
     },

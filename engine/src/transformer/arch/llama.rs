@@ -1,5 +1,6 @@
 //! Llama (1 to 3.x), and everything that calls itself so.
 
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::transformer::{Norm, RopeStyle};
@@ -15,10 +16,10 @@ pub const LLAMA: Architecture = Architecture {
         spec.mlp.bias = config.flag("mlp_bias")?.unwrap_or(false);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm::LLAMA),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::Interleaved)?;
-        let window = config.size("attention.sliding_window")?.filter(|w| *w > 0);
-        spec.layers.iter_mut().for_each(|layer| layer.window = window);
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::Interleaved))?;
+        gguf::windows(&mut spec, config)?;
         Ok(spec)
     },
     ..Architecture::NONE

@@ -1,6 +1,7 @@
 //! Mistral 7B and its kin: Llama with a sliding window. In GGUF they are files of architecture `llama`.
 
 use super::common;
+use super::form::GgufForm;
 use super::table::Architecture;
 use crate::transformer::Norm;
 
@@ -15,5 +16,6 @@ pub const MISTRAL: Architecture = Architecture {
         common::window_everywhere(&mut spec, config, Some(WINDOW))?;
         Ok(spec)
     },
+    to_gguf: Some(GgufForm::LLAMA),
     ..Architecture::NONE
 };

@@ -1,6 +1,7 @@
 //! Mixtral: Mistral with a mixture of experts in every block. In GGUF they are files of architecture `llama`.
 
 use super::common;
+use super::form::GgufForm;
 use super::table::Architecture;
 use crate::transformer::bindings::Slot;
 use crate::transformer::{Norm, Router};
@@ -15,6 +16,7 @@ pub const MIXTRAL: Architecture = Architecture {
         spec.layers.iter_mut().for_each(|layer| layer.experts = true);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm::LLAMA),
     hub_names: |_| {
         &[
             (Slot::Router, "model.layers.{}.block_sparse_moe.gate"),

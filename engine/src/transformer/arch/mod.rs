@@ -5,6 +5,7 @@ mod cohere;
 mod cohere2;
 mod common;
 mod falcon;
+mod form;
 mod gemma;
 mod gemma2;
 mod gemma3;
@@ -33,4 +34,5 @@ mod stablelm;
 mod starcoder2;
 mod table;
 
-pub use table::{Architecture, from_gguf, from_hub, names, supported};
+pub use form::{GgufForm, Head};
+pub use table::{Architecture, from_gguf, from_hub, gguf_form, names, supported};

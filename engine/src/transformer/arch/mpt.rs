@@ -1,11 +1,12 @@
 //! MPT: layer norm without bias, ALiBi, q, k and v in one matrix, no biases.
 
 use super::common;
+use super::form::GgufForm;
 use super::gguf;
 use super::table::Architecture;
 use crate::error::Error;
 use crate::transformer::bindings::Slot;
-use crate::transformer::{Activation, Alibi, Fusion, Norm, RopeStyle, Sizes, Spec};
+use crate::transformer::{Activation, Alibi, Fusion, Norm, Sizes, Spec};
 
 /// Attention is configured in an object of its own, `attn_config`.
 pub const MPT: Architecture = Architecture {
@@ -53,9 +54,18 @@ pub const MPT: Architecture = Architecture {
         spec.tied = config.flag("tie_word_embeddings")?.unwrap_or(true);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "mpt",
+        qkv: Fusion::Concatenated,
+        output_bias: true,
+        mlp_bias: true,
+        activation: Activation::GeluTanh,
+        clip: true,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        spec.mlp.activation = Activation::Gelu;
+        let mut spec = gguf::spec(config, file, None)?;
+        spec.mlp.activation = gguf::activation(config, Activation::Gelu)?;
         Ok(spec)
     },
     hub_names: |_| {

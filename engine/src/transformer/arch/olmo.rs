@@ -1,5 +1,6 @@
 //! OLMo: Llama with layer norms that have neither weight nor bias, and perhaps clipped q, k and v.
 
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::transformer::{Norm, NormKind, RopeStyle};
@@ -18,7 +19,8 @@ pub const OLMO: Architecture = Architecture {
         spec.clip_qkv = config.number("clip_qkv")?;
         Ok(spec)
     },
-    from_gguf: |config, file| gguf::spec(config, file, RopeStyle::Interleaved),
+    to_gguf: Some(GgufForm { architecture: "olmo", style: RopeStyle::Interleaved, clip: true, ..GgufForm::PLAIN }),
+    from_gguf: |config, file| gguf::spec(config, file, Some(RopeStyle::Interleaved)),
     ..Architecture::NONE
 };
 

@@ -1,5 +1,6 @@
 //! OLMoE: Llama with a mixture of experts and norms on the whole of q and k.
 
+use super::form::{GgufForm, Head};
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::transformer::{Norm, QkNorm, QkNormShape, RopeStyle, Router};
@@ -19,12 +20,11 @@ pub const OLMOE: Architecture = Architecture {
         spec.layers.iter_mut().for_each(|layer| layer.experts = true);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm { architecture: "olmoe", head: Head::Own, router: Router::Softmax, ..GgufForm::PLAIN }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
         spec.qk_norm = spec.qk_norm.map(|qk| QkNorm { shape: QkNormShape::Whole, ..qk });
-        if let Some(experts) = &mut spec.experts {
-            experts.router = Router::Softmax;
-        }
+        gguf::router(&mut spec, config, Router::Softmax)?;
         Ok(spec)
     },
     ..Architecture::NONE

@@ -1,5 +1,6 @@
 //! Phi-1, 1.5 and 2: layer norm, attention and MLP in parallel behind one norm, biases everywhere, part of a head turns.
 
+use super::form::{GgufForm, Head};
 use super::table::Architecture;
 use super::{common, gguf, rope};
 use crate::transformer::bindings::Slot;
@@ -25,10 +26,19 @@ pub const PHI: Architecture = Architecture {
         }
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "phi2",
+        head: Head::Own,
+        output_bias: true,
+        mlp_bias: true,
+        activation: Activation::GeluTanh,
+        refuses: |spec| spec.qk_norm.map(|_| "llama.cpp has no Phi with norms on q and k"),
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
         (spec.parallel, spec.shared_norm) = (true, true);
-        spec.mlp.activation = Activation::GeluTanh;
+        spec.mlp.activation = gguf::activation(config, Activation::GeluTanh)?;
         Ok(spec)
     },
     hub_names: |_| {

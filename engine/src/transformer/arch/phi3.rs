@@ -1,5 +1,6 @@
 //! Phi-3 and 3.5: Llama whose q, k, v are one matrix and whose gate and up are one.
 
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::transformer::{Fusion, Norm, RopeStyle};
@@ -14,10 +15,16 @@ pub const PHI3: Architecture = Architecture {
         (spec.layout.qkv, spec.layout.gate_up) = (Fusion::Concatenated, true);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "phi3",
+        qkv: Fusion::Concatenated,
+        gate_up: true,
+        long_tables: true,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        let window = config.size("attention.sliding_window")?.filter(|w| *w > 0);
-        spec.layers.iter_mut().for_each(|layer| layer.window = window);
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        gguf::windows(&mut spec, config)?;
         Ok(spec)
     },
     ..Architecture::NONE

@@ -1,5 +1,6 @@
 //! Qwen2 and Qwen2.5: Llama with biases on q, k and v, and a window on the upper layers when asked for.
 
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::error::Result;
@@ -15,7 +16,12 @@ pub const QWEN2: Architecture = Architecture {
         upper_windows(&mut spec, config)?;
         Ok(spec)
     },
-    from_gguf: |config, file| gguf::spec(config, file, RopeStyle::HalfSplit),
+    to_gguf: Some(GgufForm { architecture: "qwen2", ..GgufForm::PLAIN }),
+    from_gguf: |config, file| {
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        gguf::windows(&mut spec, config)?;
+        Ok(spec)
+    },
     ..Architecture::NONE
 };
 

@@ -1,5 +1,6 @@
 //! Qwen1.5-MoE and Qwen2-MoE: Qwen2 with experts, one of them shared by all tokens and weighed by a gate of its own.
 
+use super::form::{GgufForm, Head};
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::error::Result;
@@ -19,11 +20,11 @@ pub const QWEN2_MOE: Architecture = Architecture {
         }
         Ok(spec)
     },
+    to_gguf: Some(GgufForm { architecture: "qwen2moe", head: Head::Own, router: Router::Softmax, ..GgufForm::PLAIN }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        if let Some(experts) = &mut spec.experts {
-            experts.router = Router::Softmax;
-        }
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        gguf::windows(&mut spec, config)?;
+        gguf::router(&mut spec, config, Router::Softmax)?;
         Ok(spec)
     },
     ..Architecture::NONE

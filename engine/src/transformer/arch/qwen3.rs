@@ -1,5 +1,6 @@
 //! Qwen3: Llama with RMS norm over each head of q and k.
 
+use super::form::GgufForm;
 use super::qwen2::upper_windows;
 use super::table::Architecture;
 use super::{common, gguf};
@@ -16,6 +17,11 @@ pub const QWEN3: Architecture = Architecture {
         upper_windows(&mut spec, config)?;
         Ok(spec)
     },
-    from_gguf: |config, file| gguf::spec(config, file, RopeStyle::HalfSplit),
+    to_gguf: Some(GgufForm { architecture: "qwen3", ..GgufForm::PLAIN }),
+    from_gguf: |config, file| {
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        gguf::windows(&mut spec, config)?;
+        Ok(spec)
+    },
     ..Architecture::NONE
 };

@@ -1,10 +1,11 @@
 //! Qwen3-MoE: Qwen3 with a mixture of experts, none of them shared.
 
+use super::form::GgufForm;
 use super::qwen2::upper_windows;
 use super::qwen2_moe::qwen_experts;
 use super::table::Architecture;
 use super::{common, gguf};
-use crate::transformer::{Norm, QkNorm, QkNormShape, RopeStyle};
+use crate::transformer::{Norm, QkNorm, QkNormShape, RopeStyle, Router};
 
 /// Whether the chosen experts' probabilities are renormalized, the configuration says; in GGUF they are.
 pub const QWEN3_MOE: Architecture = Architecture {
@@ -18,6 +19,12 @@ pub const QWEN3_MOE: Architecture = Architecture {
         qwen_experts(&mut spec, config)?;
         Ok(spec)
     },
-    from_gguf: |config, file| gguf::spec(config, file, RopeStyle::HalfSplit),
+    to_gguf: Some(GgufForm { architecture: "qwen3moe", ..GgufForm::PLAIN }),
+    from_gguf: |config, file| {
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        gguf::windows(&mut spec, config)?;
+        gguf::router(&mut spec, config, Router::Renormalized)?;
+        Ok(spec)
+    },
     ..Architecture::NONE
 };

@@ -1,5 +1,6 @@
 //! SmolLM3: Llama without rotary embedding on every fourth layer.
 
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::error::Error;
@@ -35,10 +36,18 @@ pub const SMOLLM3: Architecture = Architecture {
         common::set_windows(&mut spec, &sliding, window);
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "smollm3",
+        style: RopeStyle::Interleaved,
+        rope: |_, i| (!(i + 1).is_multiple_of(INTERVAL)).then_some(0),
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::Interleaved)?;
-        for (i, layer) in spec.layers.iter_mut().enumerate() {
-            layer.rope = layer.rope.filter(|_| !(i + 1).is_multiple_of(INTERVAL));
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::Interleaved))?;
+        gguf::windows(&mut spec, config)?;
+        let turned = gguf::turned(config, spec.layers.len(), |i| !(i + 1).is_multiple_of(INTERVAL))?;
+        for (layer, turned) in spec.layers.iter_mut().zip(turned) {
+            layer.rope = layer.rope.filter(|_| turned);
         }
         Ok(spec)
     },

@@ -1,5 +1,6 @@
 //! StableLM: Llama with layer norm and a quarter of each head turned; 12B has parallel halves and norms per head.
 
+use super::form::{GgufForm, Head};
 use super::table::Architecture;
 use super::{common, gguf, rope};
 use crate::transformer::bindings::Slot;
@@ -24,8 +25,9 @@ pub const STABLELM: Architecture = Architecture {
         }
         Ok(spec)
     },
+    to_gguf: Some(GgufForm { architecture: "stablelm", head: Head::Own, ..GgufForm::PLAIN }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
         let parallel = !gguf::Tensors::of(file).has("blk.0.ffn_norm.weight");
         (spec.parallel, spec.shared_norm) = (parallel, parallel);
         spec.qk_norm = spec.qk_norm.map(|qk| QkNorm { shape: QkNormShape::PerHead, ..qk });

@@ -1,5 +1,6 @@
 //! StarCoder2: layer norm, biases everywhere, an MLP without a gate, grouped queries and a window.
 
+use super::form::GgufForm;
 use super::table::Architecture;
 use super::{common, gguf};
 use crate::transformer::bindings::Slot;
@@ -18,9 +19,17 @@ pub const STARCODER2: Architecture = Architecture {
         spec.mlp.activation = common::activation(config, &["hidden_act"], Activation::GeluTanh)?;
         Ok(spec)
     },
+    to_gguf: Some(GgufForm {
+        architecture: "starcoder2",
+        output_bias: true,
+        mlp_bias: true,
+        activation: Activation::GeluTanh,
+        ..GgufForm::PLAIN
+    }),
     from_gguf: |config, file| {
-        let mut spec = gguf::spec(config, file, RopeStyle::HalfSplit)?;
-        spec.mlp.activation = Activation::GeluTanh;
+        let mut spec = gguf::spec(config, file, Some(RopeStyle::HalfSplit))?;
+        gguf::windows(&mut spec, config)?;
+        spec.mlp.activation = gguf::activation(config, Activation::GeluTanh)?;
         Ok(spec)
     },
     hub_names: |_| &[(Slot::Up, "model.layers.{}.mlp.c_fc"), (Slot::Down, "model.layers.{}.mlp.c_proj")],

@@ -1,5 +1,6 @@
 //! The table of architectures, and how one is found.
 
+use super::form::GgufForm;
 use super::known;
 use super::{
     bloom, cohere, cohere2, falcon, gemma, gemma2, gemma3, glm4, gpt_neox, gpt2, granite, llama, mistral, mixtral, mpt,
@@ -21,6 +22,8 @@ pub struct Architecture {
     pub from_hub: fn(&Config) -> Result<Spec>,
     /// The spec that GGUF metadata (and the presence of tensors) describes.
     pub from_gguf: fn(&Config, &dyn TensorFile) -> Result<Spec>,
+    /// How GGUF holds it; `None`: GGUF does not.
+    pub to_gguf: Option<GgufForm>,
     /// Weights that the hub's checkpoints call otherwise than Llama's.
     pub hub_names: fn(&Spec) -> &'static [Row],
     /// Weights that GGUF files call otherwise than usual.
@@ -34,6 +37,7 @@ impl Architecture {
         gguf: &[],
         from_hub: |config| Err(config.missing("model_type")),
         from_gguf: |config, _| Err(config.missing("general.architecture")),
+        to_gguf: None,
         hub_names: |_| &[],
         gguf_names: |_| &[],
     };
@@ -85,6 +89,11 @@ pub fn names(spec: &Spec, naming: Naming) -> &'static [Row] {
         Naming::Hub => (a.hub_names)(spec),
         Naming::Gguf => (a.gguf_names)(spec),
     })
+}
+
+/// How GGUF holds the hub's architecture of this name.
+pub fn gguf_form(model_type: &str) -> Option<&'static GgufForm> {
+    ALL.iter().find(|a| a.hub.contains(&model_type)).and_then(|a| a.to_gguf.as_ref())
 }
 
 /// The spec of a hub `config.json`.

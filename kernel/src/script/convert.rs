@@ -1,0 +1,73 @@
+//! `convert(…)` and `quantize(…)`: models into other files.
+
+use super::error::{ScriptResult, guard, raise};
+use super::options::Options;
+use super::tensor::convert::dtype;
+use super::{Host, define};
+use minerva_engine::format::DType;
+use minerva_engine::{convert, model};
+use rhai::{Engine, Map};
+
+/// Registers the functions of this file.
+pub fn register(engine: &mut Engine, host: &Host) {
+    let doc = "Converts a model: into one GGUF file where the second path ends in .gguf, otherwise from GGUF into a folder in the hub's layout. Weights become F16. Returns the path.\n\n```\nload(convert(\"SmolLM2-135M\", \"smollm2.gguf\"))\n```";
+    let h = host.clone();
+    define("convert", &["from: string", "to: string", "string"], doc)
+        .register_into_engine(engine, move |from: &str, to: &str| run(&h, from, to, None));
+    let doc = "Converts a model, with options: dtype (\"F16\", \"Q8_0\", …).\n\n```\nconvert(\"SmolLM2-135M\", \"smollm2.gguf\", #{ dtype: \"Q8_0\" })\n```";
+    let h = host.clone();
+    define("convert", &["from: string", "to: string", "options: map", "string"], doc).register_into_engine(
+        engine,
+        move |from: &str, to: &str, options: Map| -> ScriptResult<String> {
+            let mut options = Options::new("convert", options);
+            let stored = options.take::<String>("dtype", &["type"])?;
+            options.finish()?;
+            let stored = stored.map(|name| dtype(&name)).transpose().map_err(raise)?;
+            run(&h, from, to, stored)
+        },
+    );
+    let doc = "Writes a model, a GGUF file or a folder in the hub's layout, as GGUF with its weights stored in another type. Returns the path.\n\n```\nquantize(\"smollm2.gguf\", \"smollm2.Q4_0.gguf\", \"Q4_0\")\n```";
+    let h = host.clone();
+    define("quantize", &["from: string", "to: string", "dtype: string", "string"], doc)
+        .register_into_engine(engine, move |from: &str, to: &str, stored: &str| {
+            run(&h, from, to, Some(dtype(stored).map_err(raise)?))
+        });
+}
+
+fn run(host: &Host, from: &str, to: &str, stored: Option<DType>) -> ScriptResult<String> {
+    guard(|| convert::convert(model::resolve(from)?, to, stored, &host.control()))?;
+    Ok(to.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use crate::session::{Execute, Session, SessionOptions};
+    use std::sync::Arc;
+
+    fn run(code: &str) -> Result<String, String> {
+        let mut session = Session::new(SessionOptions::default());
+        let outcome = session.execute(&Execute::cell(code, "In[1]"), Arc::new(|_| {}));
+        outcome.result.map(|b| b.unwrap_or_default().plain().to_owned()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_folder_becomes_a_file_becomes_a_smaller_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (whole, small) = (path("whole.gguf"), path("small.gguf"));
+        let code = format!(
+            "let whole = convert(sample_path(\"safetensors\"), {whole:?});
+             let small = quantize(whole, {small:?}, \"Q8_0\");
+             let direct = convert(sample_path(\"safetensors\"), {:?}, #{{ dtype: \"q8_0\" }});
+             [load(whole).info().dtype, load(small).info().dtype, load(direct).info().dtype]",
+            path("direct.gguf")
+        );
+        assert_eq!(run(&code).unwrap(), "[\"F16\", \"Q8_0\", \"Q8_0\"]");
+        let e = run(&format!("convert({whole:?}, {small:?}, #{{ dtyp: \"F16\" }})")).unwrap_err();
+        assert!(e.contains("did you mean `dtype`?"), "{e}");
+        let e = run(&format!("convert(sample_path(\"safetensors\"), {:?})", path("folder"))).unwrap_err();
+        assert!(e.contains("expected a path that ends in .gguf"), "{e}");
+    }
+}
