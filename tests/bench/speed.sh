@@ -4,7 +4,7 @@
 #   tests/bench/speed.sh [ROUNDS] [MODEL…]
 #
 # Models: smollm2-TYPE (of the model that `make model` fetches, rewritten) and 1b-TYPE (random weights in the shape of
-# Llama 3.2 1B); without any, those of the table in CHANGELOG. Everything is kept in $MINERVA_BENCH_CACHE (default
+# Llama 3.2 1B); without any, eight of them. Everything is kept in $MINERVA_BENCH_CACHE (default
 # ~/.cache/minerva/speed, a few GB). Every number is a median over ROUNDS (default 3) of 2 runs each, in turns; llama.cpp
 # is the build inside our own program, for this processor, and at depth its best setting (flash attention on or off, cache
 # f16, bf16 or q8_0) counts. Run it on a quiet machine. THREADS ("1 2"), DEPTHS ("0 512 2048") and GENERATE (128) may be

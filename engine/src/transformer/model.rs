@@ -6,6 +6,7 @@ use super::feed_forward::{Setting, feed_forward};
 use super::hooks::{Point, Tap};
 use super::norm::NormWeights;
 use super::rope::{RopeTable, Rotary};
+use super::slices;
 use super::spec::{Layer, QkNormShape, Spec};
 use super::weights::{BlockWeights, Linear, QkvWeights, Weights};
 use crate::control::Control;
@@ -161,6 +162,11 @@ impl Transformer {
     }
 }
 
+/// `x + y`, of one shape.
+fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if slices::is_plain(x) && slices::is_plain(y) { slices::add(x, y) } else { Ok((x + y)?) }
+}
+
 /// Whether the processor's kernels can read it.
 fn on_cpu(x: &Tensor) -> bool {
     x.device().is_cpu() && !x.track_op() && matches!(x.dtype(), DType::F32 | DType::F16)
@@ -205,12 +211,11 @@ impl Pass<'_> {
                 None => normed,
             };
             let read = tap.at(Point::MlpNormalized, i, read)?;
-            ((x + attn)? + mlp(&read, tap)?)?
+            add(&add(&x, &attn)?, &mlp(&read, tap)?)?
         } else {
-            let x = tap.at(Point::ResidMid, i, (x + attn)?)?;
+            let x = tap.at(Point::ResidMid, i, add(&x, &attn)?)?;
             let read = tap.at(Point::MlpNormalized, i, norm_if(block.mlp_norm.as_ref(), x.clone())?)?;
-            let out = mlp(&read, tap)?;
-            (x + out)?
+            add(&x, &mlp(&read, tap)?)?
         };
         tap.at(Point::ResidPost, i, x)
     }

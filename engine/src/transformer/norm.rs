@@ -24,6 +24,10 @@ impl NormWeights {
         if self.weight.rank() == 1 && plain(x) && plain(&self.weight) && self.bias.as_ref().is_none_or(plain) {
             return slices::norm(x, self);
         }
+        let tracked = [Some(x), Some(&self.weight), self.bias.as_ref()].into_iter().flatten().any(Tensor::track_op);
+        if self.weight.rank() == 1 && !tracked {
+            return self.fused(x);
+        }
         let width = x.dim(D::Minus1)? as f64;
         let mean_of = |t: &Tensor| -> Result<Tensor> { Ok((t.sum_keepdim(D::Minus1)? / width)?) };
         let centred = match self.norm.kind {
@@ -35,6 +39,17 @@ impl NormWeights {
         Ok(match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
+        })
+    }
+    /// candle's own kernels, for other devices; they cannot be differentiated.
+    fn fused(&self, x: &Tensor) -> Result<Tensor> {
+        let (x, eps) = (x.contiguous()?, self.norm.eps as f32);
+        Ok(match self.norm.kind {
+            NormKind::Rms => candle_nn::ops::rms_norm(&x, &self.weight, eps)?,
+            NormKind::Layer => {
+                let none = self.weight.zeros_like()?;
+                candle_nn::ops::layer_norm(&x, &self.weight, self.bias.as_ref().unwrap_or(&none), eps)?
+            }
         })
     }
 }

@@ -128,3 +128,29 @@ pub fn rope(x: &Tensor, cos: &Tensor, sin: &Tensor, dims: usize, pairs: math::Pa
     })?;
     Ok(Tensor::from_vec(values, x.shape(), x.device())?)
 }
+
+/// `x + y`, of one shape or `y` one row of `x`.
+pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    let values = with(x, |x| {
+        with(y, |y| {
+            if y.is_empty() || !x.len().is_multiple_of(y.len()) {
+                return Err(Error::argument("sum", format!("rows of {} numbers", y.len()), x.len().to_string()));
+            }
+            let mut out = vec![0.0; x.len()];
+            let sum = |out: &mut [f32], x: &[f32], y: &[f32]| {
+                out.iter_mut().zip(x).zip(y).for_each(|((out, x), y)| *out = x + y);
+            };
+            if x.len() == y.len() {
+                let parts = out.par_chunks_mut(SHARED).zip(x.par_chunks(SHARED)).zip(y.par_chunks(SHARED));
+                parts.for_each(|((out, x), y)| sum(out, x, y));
+            } else {
+                let rows = (SHARED / y.len()).max(1) * y.len();
+                out.par_chunks_mut(rows).zip(x.par_chunks(rows)).for_each(|(out, x)| {
+                    out.chunks_mut(y.len()).zip(x.chunks(y.len())).for_each(|(out, x)| sum(out, x, y));
+                });
+            }
+            Ok(out)
+        })
+    })?;
+    Ok(Tensor::from_vec(values, x.shape(), x.device())?)
+}

@@ -3,6 +3,7 @@
 use super::bindings::{Names, Slot};
 use super::matrix::Matrix;
 use super::norm::NormWeights;
+use super::slices;
 use super::spec::{Fusion, Mlp, Norm, Placement, QkNorm, QkNormShape, Spec};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -86,6 +87,7 @@ impl Linear {
 
     fn add_bias(&self, y: Tensor) -> Result<Tensor> {
         Ok(match &self.bias {
+            Some(bias) if slices::is_plain(&y) && slices::is_plain(bias) => slices::add(&y, bias)?,
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
         })

@@ -3,10 +3,10 @@
 use super::{GgufOptions, hub_to_gguf, vocabulary};
 use crate::control::{Control, Interrupt};
 use crate::error::Error;
+use crate::format::DType;
 use crate::format::gguf::{GgufFile, Value};
 use crate::format::hub::HubFolder;
 use crate::format::safetensors::{self, SafetensorsFile};
-use crate::format::DType;
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
