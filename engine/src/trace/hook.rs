@@ -75,7 +75,7 @@ fn fitted(name: &str, before: &Candle, shape: &[usize], changed: &Tensor) -> Res
             format!("a tensor of the activation's shape {shape:?}"),
             format!("shape {:?}", changed.shape()),
         );
-        return Err(error.with_help("return a tensor of the shape that came, or nothing to leave it as it is"));
+        return Err(error.with_help("return a tensor of the shape that came, or () to leave the activation as it is"));
     }
     let changed = changed.to_candle()?.to_dtype(DType::F32)?.to_device(before.device())?;
     Ok(changed.reshape(before.shape())?.contiguous()?)

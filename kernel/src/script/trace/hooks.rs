@@ -77,7 +77,7 @@ fn call(
             let tensor = value.read_lock::<Tensor>().map(|t| t.clone());
             let found = || {
                 Error::argument(format!("hook at {name:?}"), "a tensor, or () for no change", type_name(&value))
-                    .with_help("a function returns its last expression, the one without a semicolon")
+                    .with_help("a function returns the value of its last statement; end it with () to leave the activation as it is")
             };
             tensor.map(Some).ok_or_else(found)
         }

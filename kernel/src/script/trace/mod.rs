@@ -5,6 +5,8 @@ pub mod hooks;
 mod lens;
 mod run;
 mod table;
+#[cfg(test)]
+mod tests;
 
 /// Registers the methods of a model that look into it, and what they return.
 pub fn register(engine: &mut rhai::Engine, host: &super::Host) {
