@@ -10,7 +10,10 @@ use crate::transformer::{Cache, Hooks, Point, Tap};
 use candle_core::{DType, Tensor, Var};
 use std::collections::HashSet;
 
-/// Attention scores of one block of a batch made at once, 64 MB.
+/// Tokens of a batch that go through the model together, filling included.
+const TOKENS: usize = 4096;
+
+/// Where scores of attention are made as a matrix, those of one block of a batch made at once, 64 MB.
 const SCORES: usize = 16 << 20;
 
 /// Rows of the residual stream that become logits at once: a vocabulary of 150,000 makes a row 600 kB.
@@ -32,7 +35,8 @@ pub(super) fn pass(
     // Whoever looks may keep what is shown.
     let kept = points.iter().filter(|p| wanted.contains(&(p.point, p.layer))).map(|p| p.elements(len, before));
     let logits = if rows == Rows::All { len.saturating_mul(2 * model.spec().vocab_size) } else { 0 };
-    room(len, kept.fold(transient(loaded, 1, len, before), usize::saturating_add).saturating_add(logits))?;
+    let scores = wanted.iter().any(|(p, _)| matches!(p, Point::AttnScores | Point::Pattern)) || !on_cpu(loaded);
+    room(len, kept.fold(transient(loaded, len, before, scores), usize::saturating_add).saturating_add(logits))?;
     loaded.pool.run_hooked(hooks, wanted, |hooks| {
         let mut tap = Tap::new(hooks);
         let ids = Tensor::from_slice(tokens, (1, len), model.device())?;
@@ -60,10 +64,10 @@ pub(super) fn batch(loaded: &Loaded, prompts: &[Vec<Token>], control: &Control) 
     let mut out = Vec::with_capacity(prompts.len());
     let mut rest = prompts;
     while !rest.is_empty() {
-        let (group, later) = rest.split_at(group(rest, model.spec().heads));
+        let (group, later) = rest.split_at(group(rest, if on_cpu(loaded) { 0 } else { model.spec().heads }));
         rest = later;
         let len = group.iter().map(Vec::len).max().unwrap_or(0);
-        room(len * group.len(), transient(loaded, group.len(), len, 0))?;
+        room(len * group.len(), transient(loaded, len, 0, !on_cpu(loaded)).saturating_mul(group.len()))?;
         // What fills a row up is never seen by what stands before it: any token will do.
         let filled: Vec<Token> =
             group.iter().flat_map(|p| p.iter().copied().chain(std::iter::repeat_n(0, len - p.len()))).collect();
@@ -83,12 +87,13 @@ pub(super) fn batch(loaded: &Loaded, prompts: &[Vec<Token>], control: &Control) 
     Ok(out)
 }
 
-/// How many of the first prompts go together.
+/// How many of the first prompts go together; `heads` of 0 where no matrix of scores is made.
 fn group(prompts: &[Vec<Token>], heads: usize) -> usize {
     let mut longest = 0;
     let fits = |(i, prompt): &(usize, &Vec<Token>)| {
         longest = prompt.len().max(longest);
-        heads.saturating_mul(longest).saturating_mul(longest).saturating_mul(i + 1) <= SCORES
+        let tokens = longest.saturating_mul(i + 1);
+        tokens <= TOKENS && tokens.saturating_mul(longest).saturating_mul(heads) <= SCORES
     };
     prompts.iter().enumerate().take_while(fits).count().max(1)
 }
@@ -187,15 +192,19 @@ fn check(loaded: &Loaded, tokens: &[Token]) -> Result<()> {
     }
 }
 
-/// Values that are alive at once in an unchunked pass, beside what hooks keep: the scores of a block in three versions,
-/// or its MLP.
-fn transient(loaded: &Loaded, batch: usize, len: usize, before: usize) -> usize {
+/// Values that are alive at once in an unchunked pass over one prompt, beside what hooks keep: activations of a block, and
+/// the `scores` of its attention in three versions.
+fn transient(loaded: &Loaded, len: usize, before: usize, scores: bool) -> usize {
     let widest = |point: Point| {
         loaded.points.iter().filter(|p| p.point == point).map(|p| p.elements(len, before)).max().unwrap_or(0)
     };
-    let scores = widest(Point::AttnScores).saturating_mul(3);
     let rest = widest(Point::MlpPost).saturating_mul(3).saturating_add(widest(Point::ResidPost).saturating_mul(6));
-    batch.saturating_mul(scores.saturating_add(rest))
+    if scores { widest(Point::AttnScores).saturating_mul(3).saturating_add(rest) } else { rest }
+}
+
+/// Whether attention makes no matrix of scores where nobody looks at it.
+fn on_cpu(loaded: &Loaded) -> bool {
+    loaded.model.device().is_cpu()
 }
 
 fn room(tokens: usize, values: usize) -> Result<()> {

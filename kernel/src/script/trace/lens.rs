@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Positions that a page shows beside each other, the last ones.
 const WIDE: usize = 32;
 /// Positions that a terminal shows beside each other, the last ones.
-const NARROW: usize = 5;
+const NARROW: usize = 4;
 
 /// A lens in a script.
 #[derive(Clone)]
