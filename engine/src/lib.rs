@@ -1,7 +1,7 @@
 //! Models and tensors for Minerva.
 //!
 //! The engine reads model files ([`format`]), turns text into tokens ([`tokenizer`]), runs models on a backend
-//! ([`backend`]) and generates text ([`generate`]). It knows no script, no notebook and no terminal: it returns values,
+//! ([`backend`]), generates text ([`generate`]) and looks into a pass ([`trace`]). It knows no script, no notebook and no terminal: it returns values,
 //! and it reports what happens on the way through a [`control::Control`].
 
 pub mod backend;
@@ -15,6 +15,7 @@ pub mod model;
 pub mod sample;
 pub mod tensor;
 pub mod tokenizer;
+pub mod trace;
 pub mod transformer;
 
 pub use control::{Control, Event, Interrupt};

@@ -10,4 +10,4 @@ mod traits;
 
 pub use defaults::{DEFAULT_CONTEXT, context_for, default_threads};
 pub use route::{HAS_LLAMA_CPP, Route, route};
-pub use traits::{Backend, BackendKind, Logits, ModelInfo, Rows, Sequence};
+pub use traits::{Backend, BackendKind, Gradients, Logits, Metric, ModelInfo, Rows, Sequence};

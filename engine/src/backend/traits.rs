@@ -3,6 +3,8 @@
 use crate::Token;
 use crate::control::Control;
 use crate::error::{Error, Result};
+use crate::transformer::{HookPoint, Hooks, Point};
+use candle_core::Tensor;
 
 /// Which implementation runs a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -132,6 +134,59 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     fn info(&self) -> &ModelInfo;
     /// A new, empty sequence. Sequences outlive nothing but the backend: they hold a handle to it.
     fn sequence(&self) -> Result<Box<dyn Sequence>>;
+
+    /// Every hook point, in the order of a pass.
+    ///
+    /// # Errors
+    /// A backend whose passes cannot be looked into.
+    fn hook_points(&self) -> Result<Vec<HookPoint>> {
+        Err(no_hooks("hook points"))
+    }
+
+    /// One row of logits per token of each prompt. Prompts of different lengths go through the model together where the
+    /// backend can; here they go one after the other.
+    fn batch(&self, prompts: &[Vec<Token>], control: &Control) -> Result<Vec<Logits>> {
+        prompts.iter().map(|prompt| self.sequence()?.feed(prompt, Rows::All, control)).collect()
+    }
+
+    /// Logits of rows of the residual stream after the last block, `[rows, hidden]` f32: the final norm and the output
+    /// layer, whatever the block the rows were taken from.
+    fn unembed(&self, residual: &Tensor, control: &Control) -> Result<Logits> {
+        let _ = (residual, control);
+        Err(no_hooks("the logit lens"))
+    }
+
+    /// What `metric` makes of the logits of `tokens` (`[pos, vocabulary]`), and its derivative by the activation at each
+    /// of `points`, of the activation's shape with a batch of one: `[1, pos, hidden]`.
+    fn gradients(
+        &self,
+        tokens: &[Token],
+        points: &[(Point, usize)],
+        metric: &Metric<'_>,
+        control: &Control,
+    ) -> Result<Gradients> {
+        let _ = (tokens, points, metric, control);
+        Err(no_hooks("gradients"))
+    }
+}
+
+/// A number made of logits `[pos, vocabulary]`: a scalar, computed by operations that can be differentiated.
+pub type Metric<'a> = dyn Fn(&Tensor) -> Result<Tensor> + Sync + 'a;
+
+/// A metric and its derivatives.
+#[derive(Debug, Clone)]
+pub struct Gradients {
+    /// The metric.
+    pub value: f32,
+    /// One per point asked for, in the order of the pass.
+    pub gradients: Vec<(Point, usize, Tensor)>,
+}
+
+fn no_hooks(what: &str) -> Error {
+    Error::unsupported(
+        format!("{what}: the backend this model was loaded with does not show what happens inside it"),
+        "load the model with #{ backend: \"candle\" }",
+    )
 }
 
 /// A sequence of tokens with its KV cache.
@@ -155,6 +210,18 @@ pub trait Sequence: Send + std::fmt::Debug {
     /// Appends tokens and returns the rows of logits asked for. Tokens outside the vocabulary are an error, as are more
     /// than the context holds. Polls `control.interrupt` at least every 100 ms; reports no progress itself.
     fn feed(&mut self, tokens: &[Token], rows: Rows, control: &Control) -> Result<Logits>;
+
+    /// As [`Sequence::feed`], with someone who reads or replaces activations on the way. All tokens go through the model
+    /// in one pass, so that each activation covers all of them. Values are handed on as they are, NaN too: those are
+    /// what one may be looking for. After an error in a hook the sequence is as it was before.
+    ///
+    /// # Errors
+    /// A backend without hook points, activations that do not fit in memory, whatever a hook returns, and all of
+    /// [`Sequence::feed`].
+    fn feed_with(&mut self, tokens: &[Token], rows: Rows, hooks: &mut dyn Hooks, control: &Control) -> Result<Logits> {
+        let _ = (tokens, rows, hooks, control);
+        Err(no_hooks("hooks"))
+    }
 
     /// Keeps the first `len` tokens. More than there are is an error.
     fn truncate(&mut self, len: usize) -> Result<()>;

@@ -7,6 +7,7 @@ use crate::backend::{Rows, Sequence};
 use crate::control::{Control, Event};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
+use crate::transformer::Hooks;
 use std::time::{Duration, Instant};
 
 /// Why a generation ended.
@@ -97,7 +98,8 @@ pub struct Generation {
 ///
 /// What the sequence already shares with `prompt` from the start is kept; the rest is dropped and fed anew. Text is
 /// emitted as [`Event::Text`] while it comes. After an interrupt or an error the sequence holds whole tokens and can be
-/// used on.
+/// used on. `hooks` see every pass: that over the prompt, and one per token after it. What is in the sequence already they
+/// do not see again.
 ///
 /// # Errors
 /// An empty prompt, a prompt that does not fit the context, options out of range, an interrupt, a failing backend.
@@ -107,8 +109,13 @@ pub fn run(
     tokenizer: &Tokenizer,
     prompt: &[Token],
     options: &GenerateOptions,
+    mut hooks: Option<&mut dyn Hooks>,
     control: &Control,
 ) -> Result<Generation> {
+    let mut feed = |sequence: &mut dyn Sequence, tokens: &[Token]| match &mut hooks {
+        Some(hooks) => sequence.feed_with(tokens, Rows::Last, *hooks, control),
+        None => sequence.feed(tokens, Rows::Last, control),
+    };
     options.validate()?;
     if prompt.is_empty() {
         return Err(Error::argument("prompt", "at least one token", "none")
@@ -123,7 +130,7 @@ pub fn run(
     // The last prompt token is always fed again: its logits are what the first token is drawn from.
     let common = sequence.tokens().iter().zip(prompt).take_while(|(a, b)| a == b).count().min(prompt.len() - 1);
     sequence.truncate(common)?;
-    let mut logits = sequence.feed(prompt.get(common..).unwrap_or_default(), Rows::Last, control)?;
+    let mut logits = feed(sequence, prompt.get(common..).unwrap_or_default())?;
     let prompt_time = start.elapsed();
 
     let mut generation = Generation {
@@ -178,7 +185,7 @@ pub fn run(
             generation.finish = FinishReason::Context;
             break;
         }
-        logits = sequence.feed(&[token], Rows::Last, control)?;
+        logits = feed(sequence, &[token])?;
     }
     if scanner.hit().is_none() {
         let rest = stream.finish();

@@ -88,7 +88,7 @@ impl Model {
         control: &Control,
     ) -> Result<Generation> {
         self.with_cache(|sequence| {
-            generate::run(sequence, self.info().context, &self.inner.tokenizer, prompt, options, control)
+            generate::run(sequence, self.info().context, &self.inner.tokenizer, prompt, options, None, control)
         })
     }
 

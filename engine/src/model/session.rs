@@ -84,7 +84,8 @@ impl Session {
         let prompt = self.tokens().to_vec();
         let context = self.model.info().context;
         let mut copy = self.sequence.fork()?;
-        let generation = generate::run(copy.as_mut(), context, self.model.tokenizer(), &prompt, options, control)?;
+        let tokenizer = self.model.tokenizer();
+        let generation = generate::run(copy.as_mut(), context, tokenizer, &prompt, options, None, control)?;
         // The last token was sampled but not fed.
         let fed = copy.len() - prompt.len();
         let rest = generation.tokens.get(fed..).unwrap_or_default();

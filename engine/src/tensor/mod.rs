@@ -40,3 +40,5 @@ pub use slice::{Index, parse_indices};
 pub use stats::{Histogram, Stats};
 pub use svd::Svd;
 pub use text::number;
+
+pub(crate) use memory::room_for;

@@ -91,16 +91,39 @@ fn mixture(router: &Weight, experts: &[MlpWeights], x: &Tensor, set: Setting) ->
             }
         }
     }
+    let tracked = if scores.track_op() { Some(tracked(&scores, &chosen, spec.router)?) } else { None };
     let mut y = x.zeros_like()?;
-    for (expert, (tokens, weights)) in experts.iter().zip(chosen) {
+    for (i, (expert, (tokens, weights))) in experts.iter().zip(chosen).enumerate() {
         if tokens.is_empty() {
             continue;
         }
         let count = tokens.len();
         let tokens = Tensor::from_vec(tokens, count, x.device())?;
-        let weights = Tensor::from_vec(weights, (count, 1), x.device())?;
+        let weights = match &tracked {
+            Some(all) => all.narrow(1, i, 1)?.contiguous()?.index_select(&tokens, 0)?,
+            None => Tensor::from_vec(weights, (count, 1), x.device())?,
+        };
         let out = mlp(expert, &x.index_select(&tokens, 0)?, set, &mut Tap::none())?;
         y = y.index_add(&tokens, &out.broadcast_mul(&weights)?, 0)?;
     }
     Ok(y)
+}
+
+/// The weight of each expert for each token, `[tokens, experts]`, 0 for those not chosen, made of `scores` by operations
+/// that can be differentiated.
+fn tracked(scores: &Tensor, chosen: &[(Vec<u32>, Vec<f32>)], router: Router) -> Result<Tensor> {
+    let (rows, experts) = scores.dims2()?;
+    let mut mask = vec![0.0f32; rows * experts];
+    for (expert, (tokens, _)) in chosen.iter().enumerate() {
+        for token in tokens {
+            if let Some(place) = mask.get_mut(*token as usize * experts + expert) {
+                *place = 1.0;
+            }
+        }
+    }
+    let kept = (scores * Tensor::from_vec(mask, (rows, experts), scores.device())?)?;
+    Ok(match router {
+        Router::Softmax => kept,
+        Router::Renormalized => kept.broadcast_div(&kept.sum_keepdim(D::Minus1)?)?,
+    })
 }

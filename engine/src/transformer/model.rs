@@ -124,8 +124,12 @@ impl Transformer {
 
     /// Logits `[…, vocabulary]` from the residual stream after the last block, `[…, hidden]`.
     pub fn logits(&self, hidden: &Tensor, tap: &mut Tap, control: &Control) -> Result<Tensor> {
-        let normed = self.final_norm(hidden, tap)?;
-        let mut y = self.weights.head.as_ref().unwrap_or(&self.weights.embed).project(&normed, control)?;
+        self.unembed(&self.final_norm(hidden, tap)?, control)
+    }
+
+    /// Logits `[…, vocabulary]` from what the final norm gives, `[…, hidden]`.
+    pub fn unembed(&self, normed: &Tensor, control: &Control) -> Result<Tensor> {
+        let mut y = self.weights.head.as_ref().unwrap_or(&self.weights.embed).project(normed, control)?;
         if let Some(bias) = &self.weights.head_bias {
             y = y.broadcast_add(bias)?;
         }

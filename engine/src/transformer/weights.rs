@@ -32,6 +32,7 @@ impl Weight {
                 }
                 Ok(y.reshape(shape)?)
             }
+            Self::Stored(matrix) if x.track_op() => matrix.project_tracked(x, control),
             Self::Stored(matrix) => matrix.project(x, control),
         }
     }
@@ -69,8 +70,8 @@ impl Linear {
     pub fn forward_all<const N: usize>(all: [&Self; N], x: &Tensor, control: &Control) -> Result<[Tensor; N]> {
         control.check()?;
         let mut outputs = match stored(all) {
-            Some(matrices) => Matrix::project_all(&matrices, x, control)?,
-            None => all.iter().map(|l| l.weight.project(x, control)).collect::<Result<Vec<_>>>()?,
+            Some(matrices) if !x.track_op() => Matrix::project_all(&matrices, x, control)?,
+            _ => all.iter().map(|l| l.weight.project(x, control)).collect::<Result<Vec<_>>>()?,
         }
         .into_iter();
         let mut one = |linear: &Self| {

@@ -31,6 +31,8 @@ impl GenerationHandle {
 pub struct GenerateCall {
     /// For the engine.
     pub options: GenerateOptions,
+    /// Hooks for every pass, `[[pattern, function], …]`, where there are any.
+    pub hooks: Option<Array>,
     stream: Option<bool>,
 }
 
@@ -46,9 +48,10 @@ impl GenerateCall {
         options.logprobs = o.take("logprobs", &["top_logprobs"])?;
         options.ignore_eos = o.take("ignore_eos", &[])?.unwrap_or(false);
         let stream = o.take("stream", &[])?;
+        let hooks = o.take("hooks", &[])?;
         o.finish()?;
         options.validate().map_err(raise)?;
-        Ok(Self { options, stream })
+        Ok(Self { options, hooks, stream })
     }
 
     /// Where events go, and whether text is among them.

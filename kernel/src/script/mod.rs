@@ -19,6 +19,7 @@ pub mod session;
 pub mod tensor;
 mod time;
 pub mod tokens;
+pub mod trace;
 
 pub use host::{Events, Host};
 
@@ -29,6 +30,7 @@ pub fn register(engine: &mut rhai::Engine, host: &Host) {
     generation::register(engine, host);
     session::register(engine, host);
     tensor::register(engine, host);
+    trace::register(engine, host);
     arrays::register(engine);
     progress::register(engine, host);
     time::register(engine, host);

@@ -5,15 +5,16 @@ use super::generation::{GenerateCall, GenerationHandle, messages};
 use super::options::Options;
 use super::session::SessionHandle;
 use super::tensor::TensorList;
+use super::trace::hooks;
 use super::{Host, define, tokens};
 use crate::display::{Bundle, type_name};
-use minerva_engine::Error;
 use minerva_engine::format::DType;
 use minerva_engine::model::{self, LoadOptions, Model};
 use minerva_engine::sample::Form;
 use minerva_engine::tensor::Tensor;
 use minerva_engine::tokenizer::ChatOptions;
-use rhai::{Array, Dynamic, Engine, Map};
+use minerva_engine::{Error, Token, trace};
+use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A model in a script. Copies are the same model; `unload` takes it away from all of them.
@@ -120,24 +121,36 @@ fn text(engine: &mut Engine) {
 fn generating(engine: &mut Engine, host: &Host) {
     let doc = "Continues a prompt (text or token ids). The text streams where this session streams.\n\n```\nm.generate(\"ROMEO:\")\n```";
     let h = host.clone();
-    define("generate", &["m: Model", "prompt: string|array", "Generation"], doc)
-        .register_into_engine(engine, move |m: &mut ModelHandle, prompt: Dynamic| generate(&h, m, &prompt, Map::new()));
-    let doc = "Continues a prompt with options: max_tokens, temperature, top_k, top_p, min_p, repeat_penalty, repeat_last_n, frequency_penalty, presence_penalty, seed, stop, logprobs, ignore_eos, stream.\n\n```\nm.generate(\"ROMEO:\", #{ max_tokens: 20, seed: 42 })\n```";
+    define("generate", &["m: Model", "prompt: string|array", "Generation"], doc).register_into_engine(
+        engine,
+        move |context: NativeCallContext<'_>, m: ModelHandle, prompt: Dynamic| {
+            generate(&context, &h, &m, &prompt, Map::new())
+        },
+    );
+    let doc = "Continues a prompt with options: max_tokens, temperature, top_k, top_p, min_p, repeat_penalty, repeat_last_n, frequency_penalty, presence_penalty, seed, stop, logprobs, ignore_eos, stream, hooks (as in run_with_hooks; they see the prompt, then each token).\n\n```\nm.generate(\"ROMEO:\", #{ max_tokens: 20, seed: 42 })\n```";
     let h = host.clone();
-    define("generate", &["m: Model", "prompt: string|array", "options: map", "Generation"], doc)
-        .register_into_engine(engine, move |m: &mut ModelHandle, prompt: Dynamic, options: Map| {
-            generate(&h, m, &prompt, options)
-        });
+    define("generate", &["m: Model", "prompt: string|array", "options: map", "Generation"], doc).register_into_engine(
+        engine,
+        move |context: NativeCallContext<'_>, m: ModelHandle, prompt: Dynamic, options: Map| {
+            generate(&context, &h, &m, &prompt, options)
+        },
+    );
     let doc = "Answers a conversation through the model's chat template: a string, or an array of #{ role, content }.\n\n```\nm.chat([#{ role: \"user\", content: \"Hi\" }])\n```";
     let h = host.clone();
-    define("chat", &["m: Model", "messages: string|array", "Generation"], doc)
-        .register_into_engine(engine, move |m: &mut ModelHandle, messages: Dynamic| chat(&h, m, &messages, Map::new()));
+    define("chat", &["m: Model", "messages: string|array", "Generation"], doc).register_into_engine(
+        engine,
+        move |context: NativeCallContext<'_>, m: ModelHandle, messages: Dynamic| {
+            chat(&context, &h, &m, &messages, Map::new())
+        },
+    );
     let doc = "Answers a conversation, with the options of generate and `template`: a chat template of your own.";
     let h = host.clone();
-    define("chat", &["m: Model", "messages: string|array", "options: map", "Generation"], doc)
-        .register_into_engine(engine, move |m: &mut ModelHandle, messages: Dynamic, options: Map| {
-            chat(&h, m, &messages, options)
-        });
+    define("chat", &["m: Model", "messages: string|array", "options: map", "Generation"], doc).register_into_engine(
+        engine,
+        move |context: NativeCallContext<'_>, m: ModelHandle, messages: Dynamic, options: Map| {
+            chat(&context, &h, &m, &messages, options)
+        },
+    );
     let doc = "A session: a sequence with its cache, to feed step by step, fork and truncate.\n\n```\nlet s = m.session();\ns.feed(\"To be\");\n```";
     define("session", &["m: Model", "Session"], doc).register_into_engine(
         engine,
@@ -149,20 +162,10 @@ fn generating(engine: &mut Engine, host: &Host) {
 }
 
 fn numbers(engine: &mut Engine, host: &Host) {
-    let doc = "The logits of a text as a tensor [positions, vocabulary]: row i predicts token i + 1.\n\n```\nlet l = m.logits(\"To be\");\n```";
+    let doc = "The logits of a text as a tensor [positions, vocabulary]: row i predicts token i + 1. Of an array of texts, which may differ in length, an array of tensors.\n\n```\nlet l = m.logits(\"To be\");\n```";
     let h = host.clone();
-    define("logits", &["m: Model", "text: string|array", "Tensor"], doc).register_into_engine(
-        engine,
-        move |m: &mut ModelHandle, text: Dynamic| -> ScriptResult<Tensor> {
-            let model = m.get()?;
-            let ids = tokens::prompt(&model, &text)?;
-            guard(|| {
-                let logits = model.logits(&ids, &h.control())?;
-                let shape = [logits.rows(), logits.vocab()];
-                Tensor::from_vec(logits.into_data(), &shape)
-            })
-        },
-    );
+    define("logits", &["m: Model", "text: string|array", "Tensor"], doc)
+        .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| logits(&h, m, &text));
     let doc = "The likeliest next tokens, as a table.\n\n```\nm.next(\"To be, or not to\", 5)\n```";
     let h = host.clone();
     define("next", &["m: Model", "text: string|array", "array"], doc)
@@ -255,16 +258,44 @@ fn between(what: &'static str, least: usize, most: usize) -> impl Fn(usize) -> S
     }
 }
 
-fn generate(host: &Host, m: &ModelHandle, prompt: &Dynamic, options: Map) -> ScriptResult<GenerationHandle> {
+fn generate(
+    context: &NativeCallContext<'_>,
+    host: &Host,
+    m: &ModelHandle,
+    prompt: &Dynamic,
+    options: Map,
+) -> ScriptResult<GenerationHandle> {
     let model = m.get()?;
     let call = GenerateCall::new("generate", options)?;
     let ids = tokens::prompt(&model, prompt)?;
+    continued(context, host, model, &ids, &call)
+}
+
+/// Generates after `ids`, with hooks where the call has some.
+fn continued(
+    context: &NativeCallContext<'_>,
+    host: &Host,
+    model: Model,
+    ids: &[Token],
+    call: &GenerateCall,
+) -> ScriptResult<GenerationHandle> {
     let (control, streamed) = call.control(host);
-    let result = guard(|| model.generate_tokens(&ids, &call.options, &control))?;
+    let result = match &call.hooks {
+        None => guard(|| model.generate_tokens(ids, &call.options, &control))?,
+        Some(list) => {
+            hooks::run(context, "generate", list, |hooks| trace::generate(&model, ids, &call.options, hooks, &control))?
+        }
+    };
     Ok(GenerationHandle::new(model, result, streamed))
 }
 
-fn chat(host: &Host, m: &ModelHandle, conversation: &Dynamic, mut options: Map) -> ScriptResult<GenerationHandle> {
+fn chat(
+    context: &NativeCallContext<'_>,
+    host: &Host,
+    m: &ModelHandle,
+    conversation: &Dynamic,
+    mut options: Map,
+) -> ScriptResult<GenerationHandle> {
     let model = m.get()?;
     let mut chat = ChatOptions::default();
     for (name, value) in [("template", options.remove("template")), ("variables", options.remove("variables"))] {
@@ -283,9 +314,26 @@ fn chat(host: &Host, m: &ModelHandle, conversation: &Dynamic, mut options: Map) 
     }
     let call = GenerateCall::new("chat", options)?;
     let conversation = messages(conversation)?;
-    let (control, streamed) = call.control(host);
-    let result = guard(|| model.chat(&conversation, &chat, &call.options, &control))?;
-    Ok(GenerationHandle::new(model, result, streamed))
+    let ids = guard(|| model.tokenizer().encode_chat(&model.chat_text(&conversation, &chat)?))?;
+    continued(context, host, model, &ids, &call)
+}
+
+fn logits(host: &Host, m: &ModelHandle, text: &Dynamic) -> ScriptResult {
+    let model = m.get()?;
+    // An array of numbers is one text, as tokens; of anything else, several texts.
+    let several = text.read_lock::<Array>().filter(|a| a.first().is_some_and(|v| v.is_string() || v.is_array()));
+    if let Some(texts) = several {
+        let prompts = texts.iter().map(|t| tokens::prompt(&model, t)).collect::<ScriptResult<Vec<_>>>()?;
+        let all = guard(|| trace::run_batch(&model, &prompts, &host.control()))?;
+        return Ok(Dynamic::from_array(all.into_iter().map(Dynamic::from).collect()));
+    }
+    let ids = tokens::prompt(&model, text)?;
+    guard(|| {
+        let logits = model.logits(&ids, &host.control())?;
+        let shape = [logits.rows(), logits.vocab()];
+        Tensor::from_vec(logits.into_data(), &shape)
+    })
+    .map(Dynamic::from)
 }
 
 fn next(host: &Host, m: &ModelHandle, text: &Dynamic, n: i64) -> ScriptResult<Array> {

@@ -100,6 +100,10 @@ fn next(host: &Host, s: &SessionHandle, n: i64) -> ScriptResult<Array> {
 
 fn generate(host: &Host, s: &SessionHandle, options: Map) -> ScriptResult<GenerationHandle> {
     let call = GenerateCall::new("generate", options)?;
+    if call.hooks.is_some() {
+        let help = "use the model's generate: m.generate(s.tokens, #{ hooks: … })";
+        return Err(raise(Error::unsupported("a session's generate takes no hooks", help)));
+    }
     let (control, streamed) = call.control(host);
     let mut session = s.lock();
     let generation = guard(|| session.generate(&call.options, &control))?;

@@ -1,13 +1,20 @@
 //! From a file of weights and a configuration to a backend.
 
+use super::hooked;
 use super::options::CandleOptions;
+use super::pool::Pool;
 use super::sequence::CandleSequence;
-use crate::backend::{Backend, BackendKind, ModelInfo, Sequence, context_for, default_threads};
+use crate::Token;
+use crate::backend::{
+    Backend, BackendKind, Gradients, Logits, Metric, ModelInfo, Sequence, context_for, default_threads,
+};
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::TensorFile;
-use crate::transformer::{Config, FileSource, Footprint, Names, Naming, Spec, Storage, Transformer, Weights, arch};
-use candle_core::DeviceLocation;
+use crate::transformer::{
+    Config, FileSource, Footprint, HookPoint, Names, Naming, Point, Spec, Storage, Transformer, Weights, arch,
+};
+use candle_core::{DeviceLocation, Tensor};
 use std::sync::Arc;
 
 /// Where the configuration of a model stands.
@@ -57,17 +64,14 @@ pub fn load(
     let footprint = source.footprint().clone();
     let context = context_for(options.context, spec.context_trained);
     let threads = options.threads.unwrap_or_else(default_threads).max(1);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|i| format!("candle-{i}"))
-        .build()
-        .map_err(|e| Error::backend("candle", format!("cannot start {threads} threads: {e}")))?;
+    let pool = Pool::new(threads)?;
     let info = info(&spec, &footprint, context, threads, options);
     let model = Transformer::new(spec, weights, context, &options.device)?;
     let cache = if options.half_cache { candle_core::DType::F16 } else { candle_core::DType::F32 };
     let model = model.with_cache_type(cache);
     source.finish();
-    Ok(Arc::new(CandleBackend(Arc::new(Loaded { model, pool, info }))))
+    let points = model.hook_points();
+    Ok(Arc::new(CandleBackend(Arc::new(Loaded { model, points, pool, info }))))
 }
 
 fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, options: &CandleOptions) -> ModelInfo {
@@ -99,15 +103,9 @@ fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, opti
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) model: Transformer,
-    pool: rayon::ThreadPool,
+    pub(super) points: Vec<HookPoint>,
+    pub(super) pool: Pool,
     info: ModelInfo,
-}
-
-impl Loaded {
-    /// Runs `work` on the threads of this load, which stay awake through the many short parallel parts of a pass.
-    pub(super) fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(work)
-    }
 }
 
 #[derive(Debug)]
@@ -124,5 +122,27 @@ impl Backend for CandleBackend {
 
     fn sequence(&self) -> Result<Box<dyn Sequence>> {
         Ok(Box::new(CandleSequence::new(self.0.clone())))
+    }
+
+    fn hook_points(&self) -> Result<Vec<HookPoint>> {
+        Ok(self.0.points.clone())
+    }
+
+    fn batch(&self, prompts: &[Vec<Token>], control: &Control) -> Result<Vec<Logits>> {
+        hooked::batch(&self.0, prompts, control)
+    }
+
+    fn unembed(&self, residual: &Tensor, control: &Control) -> Result<Logits> {
+        hooked::unembed(&self.0, residual, control)
+    }
+
+    fn gradients(
+        &self,
+        tokens: &[Token],
+        points: &[(Point, usize)],
+        metric: &Metric<'_>,
+        control: &Control,
+    ) -> Result<Gradients> {
+        hooked::gradients(&self.0, tokens, points, metric, control)
     }
 }

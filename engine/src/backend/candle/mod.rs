@@ -1,8 +1,10 @@
 //! The candle backend: our own [`crate::transformer`] behind the backend's traits.
 
+mod hooked;
 mod load;
 mod memory;
 mod options;
+mod pool;
 mod sequence;
 
 pub use load::{ConfigSource, load, spec};

@@ -1,11 +1,12 @@
 //! A sequence of the candle backend.
 
+use super::hooked;
 use super::load::Loaded;
 use crate::Token;
 use crate::backend::{Logits, Rows, Sequence};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::transformer::{Cache, Tap};
+use crate::transformer::{Cache, Hooks, Tap};
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -27,11 +28,30 @@ impl CandleSequence {
         Self { loaded, cache, tokens: Vec::new() }
     }
 
+    /// Checks what is to be fed and makes ready for it.
+    fn begin(&mut self, tokens: &[Token], rows: Rows) -> Result<()> {
+        let spec = self.loaded.model.spec();
+        let (vocab, context) = (spec.vocab_size, self.loaded.model.context());
+        if let Some(bad) = tokens.iter().find(|t| **t as usize >= vocab) {
+            return Err(Error::argument("token", format!("an id below the vocabulary's {vocab}"), bad.to_string()));
+        }
+        let total = self.tokens.len().saturating_add(tokens.len());
+        if total > context {
+            return Err(Error::ContextOverflow { tokens: total, context });
+        }
+        if tokens.is_empty() && rows == Rows::Last {
+            return Err(Error::argument("tokens to feed", "at least one, to have logits after it", "none"));
+        }
+        // A panic in an earlier pass, caught further up, may have left the cache longer than the tokens.
+        self.cache.truncate(self.tokens.len());
+        Ok(())
+    }
+
     /// Runs one chunk and returns the rows of logits asked for. The cache is left longer than `tokens` on success.
     fn pass(&mut self, chunk: &[Token], rows: Rows, control: &Control) -> Result<Vec<f32>> {
         let Self { loaded, cache, .. } = self;
         let loaded: &Loaded = loaded;
-        loaded.run(|| {
+        loaded.pool.run(|| {
             let model = &loaded.model;
             let ids = Tensor::from_slice(chunk, (1, chunk.len()), model.device())?;
             let hidden = model.hidden(&ids, Some(cache), &mut Tap::none(), control)?.squeeze(0)?;
@@ -66,20 +86,7 @@ impl Sequence for CandleSequence {
     }
 
     fn feed(&mut self, tokens: &[Token], rows: Rows, control: &Control) -> Result<Logits> {
-        let spec = self.loaded.model.spec();
-        let (vocab, context) = (spec.vocab_size, self.loaded.model.context());
-        if let Some(bad) = tokens.iter().find(|t| **t as usize >= vocab) {
-            return Err(Error::argument("token", format!("an id below the vocabulary's {vocab}"), bad.to_string()));
-        }
-        let total = self.tokens.len().saturating_add(tokens.len());
-        if total > context {
-            return Err(Error::ContextOverflow { tokens: total, context });
-        }
-        if tokens.is_empty() && rows == Rows::Last {
-            return Err(Error::argument("tokens to feed", "at least one, to have logits after it", "none"));
-        }
-        // A panic in an earlier pass, caught further up, may have left the cache longer than the tokens.
-        self.cache.truncate(self.tokens.len());
+        self.begin(tokens, rows)?;
         let mut logits = Vec::new();
         let mut left = tokens;
         while !left.is_empty() {
@@ -96,7 +103,19 @@ impl Sequence for CandleSequence {
             self.tokens.extend_from_slice(chunk);
             left = rest;
         }
-        Logits::new(logits, vocab)
+        Logits::new(logits, self.loaded.model.spec().vocab_size)
+    }
+
+    fn feed_with(&mut self, tokens: &[Token], rows: Rows, hooks: &mut dyn Hooks, control: &Control) -> Result<Logits> {
+        self.begin(tokens, rows)?;
+        control.check()?;
+        let mut logits = Vec::new();
+        if !tokens.is_empty() {
+            let result = hooked::pass(&self.loaded, &mut self.cache, tokens, rows, hooks, control);
+            logits = result.inspect_err(|_| self.cache.truncate(self.tokens.len()))?;
+            self.tokens.extend_from_slice(tokens);
+        }
+        Logits::new(logits, self.loaded.model.spec().vocab_size)
     }
 
     fn truncate(&mut self, len: usize) -> Result<()> {

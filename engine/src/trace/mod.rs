@@ -1,0 +1,21 @@
+//! Looking into a pass: reading activations, replacing them, the logit lens, gradients. The same calls for every backend
+//! that has hook points.
+//!
+//! Activations of one prompt have no batch dimension: the residual stream is `[pos, hidden]`, queries
+//! `[pos, heads, head_dim]`, a pattern `[heads, pos, pos]`.
+
+mod activations;
+mod gradients;
+mod hook;
+mod lens;
+mod run;
+mod select;
+
+pub use activations::{Activations, Trace};
+pub use gradients::{GradientTrace, Target, gradients};
+pub use hook::{Callback, Hook};
+pub use lens::{Lens, logit_lens};
+pub use run::{generate, run, run_batch, run_with_cache, run_with_hooks};
+pub use select::Selection;
+
+pub use crate::transformer::{Dim, HookPoint, Point};

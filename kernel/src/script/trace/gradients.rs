@@ -1,0 +1,102 @@
+//! `m.gradients(…)`: derivatives of what a model says by what happens inside it.
+
+use super::{hooks, table};
+use crate::display::{Bundle, type_name};
+use crate::script::error::{ScriptResult, guard, raise};
+use crate::script::model::ModelHandle;
+use crate::script::options::Options;
+use crate::script::{Host, define, tokens};
+use minerva_engine::model::Model;
+use minerva_engine::tensor::number;
+use minerva_engine::tokenizer::Encode;
+use minerva_engine::trace::{self, GradientTrace, Target};
+use minerva_engine::{Control, Error, Token};
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+use std::sync::Arc;
+
+/// Gradients in a script.
+#[derive(Clone)]
+pub struct GradientsHandle {
+    model: Model,
+    target: Target,
+    found: Arc<GradientTrace>,
+}
+
+/// Registers `gradients` and what it returns.
+pub fn register(engine: &mut Engine, host: &Host) {
+    engine.register_type_with_name::<GradientsHandle>("Gradients");
+    let control = host.control();
+    host.shows::<GradientsHandle>(engine, move |g| show(g, &control));
+    engine.register_get("value", |g: &mut GradientsHandle| f64::from(g.found.value));
+    engine.register_get("tokens", |g: &mut GradientsHandle| table::token_array(&g.model, &g.found.tokens));
+    engine.register_get("ids", |g: &mut GradientsHandle| tokens::to_array(&g.found.tokens));
+    engine.register_get("names", |g: &mut GradientsHandle| -> Array {
+        g.found.gradients.names().map(|n| Dynamic::from(n.to_owned())).collect()
+    });
+    engine.register_indexer_get(|g: &mut GradientsHandle, name: &str| guard(|| g.found.gradients.get(name).cloned()));
+    let doc = "How a prediction depends on activations: the derivative of a token's log-probability at a position by each value at the hook points, or with `minus`, of the difference of two tokens' logits. Options: token (id or text), minus, position (-1).\n\n```\nm.gradients(\"To be\", \"blocks.*.hook_resid_pre\", #{ token: \",\", minus: \".\" })\n```";
+    let h = host.clone();
+    define(
+        "gradients",
+        &["m: Model", "text: string|array", "patterns: string|array", "options: map", "Gradients"],
+        doc,
+    )
+    .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic, patterns: Dynamic, options: Map| {
+        gradients(&h, m, &text, &patterns, options)
+    });
+}
+
+fn gradients(
+    host: &Host,
+    m: &ModelHandle,
+    text: &Dynamic,
+    patterns: &Dynamic,
+    options: Map,
+) -> ScriptResult<GradientsHandle> {
+    let model = m.get()?;
+    let ids = tokens::prompt(&model, text)?;
+    let patterns = hooks::patterns("gradients", patterns)?;
+    let mut o = Options::new("gradients", options);
+    let position = o.take::<i64>("position", &[])?.unwrap_or(-1);
+    let (plus, minus) = (o.take::<Dynamic>("token", &[])?, o.take::<Dynamic>("minus", &[])?);
+    o.finish()?;
+    let missing = || {
+        let error = Error::argument("gradients: option token", "the token whose prediction counts", "none");
+        raise(error.with_help("as in #{ token: \",\" }, an id or the text of one token"))
+    };
+    let token = token(&model, "token", &plus.ok_or_else(missing)?)?;
+    let minus = minus.map(|value| self::token(&model, "minus", &value)).transpose()?;
+    let target = Target { position, token, minus };
+    let found = guard(|| trace::gradients(&model, &ids, &patterns, target, &host.control()))?;
+    Ok(GradientsHandle { model, target, found: Arc::new(found) })
+}
+
+/// A token by its id, or by a text that is one token.
+fn token(model: &Model, option: &str, value: &Dynamic) -> ScriptResult<Token> {
+    let wrong = |found: String| {
+        raise(Error::argument(format!("gradients: option {option}"), "a token id, or a text of one token", found))
+    };
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        let found = guard(|| model.tokenizer().encode(&text, Encode { add_special: false, parse_special: true }))?;
+        return match found.as_slice() {
+            [one] => Ok(*one),
+            many => Err(wrong(format!("{:?}, which is {} tokens", text.as_str(), many.len()))),
+        };
+    }
+    let id = value.as_int().ok().and_then(|id| Token::try_from(id).ok());
+    id.ok_or_else(|| wrong(value.as_int().map_or_else(|_| type_name(value), |n| n.to_string())))
+}
+
+fn show(g: &GradientsHandle, control: &Control) -> Bundle {
+    let text = |token| table::token_texts(&g.model, &[token]).unwrap_or_default().concat();
+    let what = match g.target.minus {
+        Some(minus) => format!("logit of {:?} minus logit of {:?}", text(g.target.token), text(minus)),
+        None => format!("log-probability of {:?}", text(g.target.token)),
+    };
+    let (value, position) = (number(f64::from(g.found.value)), g.target.position);
+    let line = format!(
+        "Gradients of the {what} at position {position}, which is {value}; {}",
+        table::fed(&g.model, &g.found.tokens)
+    );
+    table::bundle(&line, &g.found.gradients, control)
+}

@@ -1,0 +1,16 @@
+//! Looking into a model: activations read and replaced, the logit lens, gradients.
+
+mod gradients;
+pub mod hooks;
+mod lens;
+mod run;
+mod table;
+#[cfg(test)]
+mod tests;
+
+/// Registers the methods of a model that look into it, and what they return.
+pub fn register(engine: &mut rhai::Engine, host: &super::Host) {
+    run::register(engine, host);
+    lens::register(engine, host);
+    gradients::register(engine, host);
+}
