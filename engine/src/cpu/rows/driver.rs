@@ -20,6 +20,10 @@ pub(super) struct Product<'a> {
     pub m: usize,
 }
 
+/// How far ahead of their turn weights are asked for, at least, in bytes: about what memory delivers while an answer is
+/// on its way.
+pub(super) const AHEAD: usize = 4096;
+
 /// How many of `cols` values the kernels do: those in whole blocks of theirs, which for plain numbers are groups of 64.
 pub(super) fn covered(dtype: DType, cols: usize) -> usize {
     match dtype {
@@ -188,7 +192,7 @@ macro_rules! driver {
                 // The next rows, piece by piece while these are done: several short streams at once are more than the
                 // processor foresees, and without this matrices larger than the caches take several times as long.
                 for line in (0..R * B).step_by(64) {
-                    prefetch(bytes, bytes.len() + at * R * B + line);
+                    prefetch(bytes, bytes.len().max($crate::cpu::rows::driver::AHEAD) + at * R * B + line);
                 }
                 // Loops, and not `map` of arrays: that is a function without these instructions, and what has them
                 // cannot be inlined there.
