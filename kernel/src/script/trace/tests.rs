@@ -53,7 +53,7 @@ fn a_trace_shows_what_it_holds() {
         "true"
     );
     assert_eq!(n.ok("t.sum(-1).max() - 1.0 < 1e-5"), "true");
-    assert_eq!(n.ok("r.logits.allclose(m.logits(\"To be\"))"), "true");
+    assert_eq!(n.ok("r.logits.allclose(m.logits(\"To be\"), 1e-4, 1e-4)"), "true");
     assert!(n.ok("m.run_with_cache(\"To be\").names.len() == m.hooks().len()") == "true");
     let e = n.err("r[\"blocks.0.hook_resid_pst\"]");
     assert!(e.to_string().contains("did you mean \"blocks.0.hook_resid_post\"?"), "{e}");
