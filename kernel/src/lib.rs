@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod display;
 pub mod jupyter;
+pub mod panics;
 pub mod repl;
 pub mod run;
 pub mod script;

@@ -3,7 +3,6 @@
 use super::BackendKind;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::model::BackendChoice;
 
 /// The backends to try, in order, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

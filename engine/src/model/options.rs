@@ -1,38 +1,10 @@
 //! What a caller may ask of a load. Everything has an automatic choice, and every choice can be forced.
 
-use crate::backend::BackendKind;
-use crate::error::{Error, Result, nearest};
+pub use crate::backend::BackendChoice;
+use crate::backend::choose;
+use crate::error::{Error, Result};
 use crate::format::DType;
 use std::str::FromStr;
-
-/// Which backend shall run a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BackendChoice {
-    /// GGUF goes to llama.cpp (to candle in a build without it), safetensors to candle.
-    #[default]
-    Auto,
-    /// This one or an error.
-    Only(BackendKind),
-    /// As `Auto`, and the other backend when the first one cannot; a warning says so.
-    Fallback,
-}
-
-impl FromStr for BackendChoice {
-    type Err = Error;
-
-    fn from_str(s: &str) -> Result<Self> {
-        choose(
-            "backend",
-            s,
-            &[
-                ("auto", Self::Auto),
-                ("llama_cpp", Self::Only(BackendKind::LlamaCpp)),
-                ("candle", Self::Only(BackendKind::Candle)),
-                ("fallback", Self::Fallback),
-            ],
-        )
-    }
-}
 
 /// Where a model shall run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -129,18 +101,6 @@ impl Default for LoadOptions {
             memory_check: true,
         }
     }
-}
-
-fn choose<T: Copy>(what: &str, given: &str, known: &[(&str, T)]) -> Result<T> {
-    if let Some((_, value)) = known.iter().find(|(name, _)| *name == given) {
-        return Ok(*value);
-    }
-    let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-    let error = Error::argument(what, format!("one of {}", names.join(", ")), format!("{given:?}"));
-    Err(match nearest(given, names) {
-        Some(name) => error.with_help(format!("did you mean {name:?}?")),
-        None => error,
-    })
 }
 
 #[cfg(test)]

@@ -1,24 +1,8 @@
 //! What the kernel says about itself.
 
 use super::wire::PROTOCOL_VERSION;
+use crate::session::language_info::{self, RHAI_VERSION};
 use serde_json::{Value, json};
-
-/// `language_info`, as `kernel_info_reply` carries it and as a notebook's metadata keeps it.
-///
-/// No front end knows Rhai. Its syntax is near enough to Rust's that CodeMirror and Pygments colour it well as that.
-pub fn language() -> Value {
-    json!({
-        "name": "rhai",
-        "version": RHAI_VERSION,
-        "mimetype": "text/x-rhai",
-        "file_extension": ".rhai",
-        "pygments_lexer": "rust",
-        "codemirror_mode": { "name": "rhai", "mime": "text/x-rustsrc" },
-    })
-}
-
-/// The workspace pins this version of Rhai.
-const RHAI_VERSION: &str = "1.27.0";
 
 /// The content of a `kernel_info_reply`.
 pub fn reply() -> Value {
@@ -27,7 +11,7 @@ pub fn reply() -> Value {
         "protocol_version": PROTOCOL_VERSION,
         "implementation": "minerva",
         "implementation_version": env!("CARGO_PKG_VERSION"),
-        "language_info": language(),
+        "language_info": language_info::value(),
         "banner": format!(
             "Minerva {}: local language models in Rhai {RHAI_VERSION}. Try: load(\"sample\").generate(\"Once\")",
             env!("CARGO_PKG_VERSION")
@@ -39,16 +23,4 @@ pub fn reply() -> Value {
             { "text": "The Rhai book", "url": "https://rhai.rs/book" },
         ],
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    #[test]
-    fn the_version_of_rhai_is_the_one_that_is_built_in() {
-        let lock = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"));
-        let (_, after) = lock.split_once("name = \"rhai\"\n").unwrap();
-        assert_eq!(after.lines().next().unwrap(), format!("version = \"{}\"", super::RHAI_VERSION));
-    }
 }

@@ -1,9 +1,9 @@
 //! What every script has: printing, showing, progress, time, the way out.
 
+use super::SessionEvent;
 use super::error::{ScriptResult, raise_text};
 use super::{Host, define};
 use crate::display::{Bundle, Table};
-use crate::session::SessionEvent;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Position};
 
 /// Token of the termination that `exit(code)` is.

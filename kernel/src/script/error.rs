@@ -1,6 +1,6 @@
 //! The engine's errors as the script's, and native calls that cannot take the session down.
 
-use crate::session::panics;
+use crate::panics;
 use minerva_engine::Error;
 use rhai::{Dynamic, Engine, EvalAltResult, Position};
 

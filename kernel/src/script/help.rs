@@ -3,8 +3,8 @@
 use super::core::Shown;
 use super::define;
 use super::error::{ScriptResult, raise};
+use super::names::{Function, Names, Role};
 use crate::display::Bundle;
-use crate::session::names::{Function, Names, Role};
 use minerva_engine::Error;
 use rhai::{Engine, NativeCallContext};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What a script function sees of the session it runs in.
 
+use super::SessionEvent;
 use crate::display::{Bundle, Shows};
-use crate::session::SessionEvent;
 use minerva_engine::{Control, Event, Interrupt};
 use rhai::{Dynamic, Engine, Variant};
 use std::sync::{Arc, PoisonError, RwLock};

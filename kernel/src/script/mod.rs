@@ -8,11 +8,13 @@ mod arrays;
 mod convert;
 pub mod core;
 pub mod error;
+mod event;
 mod files;
 pub mod generation;
 mod help;
 mod host;
 pub mod model;
+pub(crate) mod names;
 pub mod options;
 mod progress;
 pub mod session;
@@ -21,6 +23,7 @@ mod time;
 pub mod tokens;
 pub mod trace;
 
+pub use event::SessionEvent;
 pub use host::{Events, Host};
 
 /// Registers every noun.

@@ -1,8 +1,8 @@
 //! `progress`: a bar for work that a script does itself.
 
+use super::SessionEvent;
 use super::{Host, define};
 use crate::display::Bundle;
-use crate::session::SessionEvent;
 use rhai::{Array, Dynamic, Engine};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,10 +1,10 @@
 //! Completion and inspection: what can stand at the cursor, and what is known of the name there.
 
-use super::names::{Function, Names, Role};
 use super::types::{Completion, Match, MatchKind};
 use super::variables::Variables;
 use crate::display::Bundle;
 use crate::script::Host;
+use crate::script::names::{Function, Names, Role};
 use rhai::{Dynamic, Map};
 
 /// The words of the language.

@@ -2,12 +2,12 @@
 
 use super::cell_error::{CellError, Frame};
 use super::memory::OutOfMemory;
-use super::names::{Names, Role};
 use super::sources::Sources;
 use super::variables::Variables;
 use crate::display::plain_type_name;
 use crate::script::Host;
 use crate::script::error::ScriptError;
+use crate::script::names::{Names, Role};
 use minerva_engine::error::bytes;
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
 

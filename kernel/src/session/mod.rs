@@ -16,19 +16,19 @@ mod complete;
 mod completeness;
 mod explain;
 mod language;
+pub mod language_info;
 mod memory;
-pub(crate) mod names;
-pub mod panics;
 mod run_cell;
 mod sources;
 mod state;
 mod types;
 mod variables;
 
+pub use crate::script::SessionEvent;
 pub use cell_error::CellError;
 pub use complete::KEYWORDS;
 pub use state::Session;
-pub use types::{Completeness, Completion, Execute, Match, MatchKind, Outcome, SessionEvent, SessionOptions};
+pub use types::{Completeness, Completion, Execute, Match, MatchKind, Outcome, SessionOptions};
 
 #[cfg(test)]
 mod tests;

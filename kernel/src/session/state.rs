@@ -3,13 +3,14 @@
 use super::cell_error::CellError;
 use super::explain::Context;
 use super::memory::LowMemory;
-use super::names::Names;
 use super::sources::Sources;
 use super::types::{Completeness, Completion, Execute, Outcome, SessionEvent, SessionOptions};
 use super::variables::Variables;
-use super::{complete, completeness, language, panics, run_cell};
+use super::{complete, completeness, language, run_cell};
 use crate::display::Bundle;
+use crate::panics;
 use crate::script::core::ExitCode;
+use crate::script::names::Names;
 use crate::script::{Events, Host};
 use minerva_engine::Interrupt;
 use rhai::{Dynamic, Engine, EvalAltResult};

@@ -3,7 +3,7 @@
 //! The JSON is kept as it is, so that fields nobody here knows survive, and is written as Python's `nbformat` writes
 //! it: an indent of one space, a final newline, characters unescaped.
 
-use crate::jupyter::info;
+use crate::session::language_info;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fs;
@@ -64,7 +64,7 @@ impl Notebook {
                 let spec = json!({ "display_name": "Minerva", "language": "rhai", "name": "minerva" });
                 insert(metadata, "kernelspec", spec);
             }
-            insert(metadata, "language_info", sorted(info::language()));
+            insert(metadata, "language_info", sorted(language_info::value()));
         }
     }
 
