@@ -1,6 +1,6 @@
 //! Which backend takes which file.
 
-use super::BackendKind;
+use super::{BackendChoice, BackendKind};
 use crate::error::{Error, Result};
 use crate::format::Format;
 

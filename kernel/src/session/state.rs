@@ -1,10 +1,11 @@
 //! The session itself.
 
+use super::SessionEvent;
 use super::cell_error::CellError;
 use super::explain::Context;
 use super::memory::LowMemory;
 use super::sources::Sources;
-use super::types::{Completeness, Completion, Execute, Outcome, SessionEvent, SessionOptions};
+use super::types::{Completeness, Completion, Execute, Outcome, SessionOptions};
 use super::variables::Variables;
 use super::{complete, completeness, language, run_cell};
 use crate::display::Bundle;
