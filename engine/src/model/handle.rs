@@ -7,6 +7,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::TensorFile;
 use crate::generate::{self, Candidate, GenerateOptions, Generation};
+use crate::memory;
 use crate::tokenizer::{ChatOptions, Encode, Tokenizer};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -117,7 +118,7 @@ impl Model {
         self.not_empty(tokens)?;
         // The rows stand twice for a moment: in the backend's own buffer and in ours.
         let bytes = (tokens.len() as u64).saturating_mul(self.info().vocab_size as u64).saturating_mul(8);
-        super::memory::check(&format!("the logits of {} tokens", tokens.len()), bytes)?;
+        memory::check(&format!("the logits of {} tokens", tokens.len()), bytes, "shorten the text, or unload a model")?;
         self.with_cache(|sequence| {
             sequence.truncate(0)?;
             sequence.feed(tokens, Rows::All, control)

@@ -1,17 +1,21 @@
 //! From a path to a [`Model`]: detect, route, read, check, load.
 
-use super::{BackendChoice, DeviceChoice, LoadOptions, Model, WeightDType, memory, resolve};
+use super::{BackendChoice, DeviceChoice, LoadOptions, Model, WeightDType, resolve};
 use crate::Token;
 use crate::backend::candle::ConfigSource;
 use crate::backend::{self, Backend, BackendKind, HAS_LLAMA_CPP, route};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::format::{self, DType, Detected, Format, QUANTIZABLE, TensorFile, gguf::GgufFile, hub::HubFolder};
+use crate::memory;
 use crate::sample;
 use crate::tokenizer::Tokenizer;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// What to do when a model does not fit.
+const HELP: &str = "unload a model, lower #{ context: … }, take a smaller quantization, or load with #{ memory_check: false } to try all the same";
 
 /// What a model file is once it is opened: everything a backend needs, and no weight read yet.
 #[derive(Debug)]
@@ -136,7 +140,7 @@ fn load_on(kind: BackendKind, source: &Source, options: &LoadOptions, control: &
     let file = source.file();
     let name = file.path().file_name().map_or_else(|| "the model".into(), |n| n.to_string_lossy().into_owned());
     let room =
-        |needs: u64| if options.memory_check { memory::check(&format!("loading {name}"), needs) } else { Ok(()) };
+        |needs: u64| if options.memory_check { memory::check(&format!("loading {name}"), needs, HELP) } else { Ok(()) };
     match kind {
         BackendKind::Candle => {
             only_for_llama_cpp(options)?;

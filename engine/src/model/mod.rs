@@ -2,7 +2,6 @@
 
 mod handle;
 mod load;
-mod memory;
 mod options;
 mod resolve;
 mod score;
@@ -10,7 +9,6 @@ mod session;
 
 pub use handle::Model;
 pub use load::load;
-pub use memory::available_memory;
 pub use options::{BackendChoice, DeviceChoice, LoadOptions, WeightDType};
 pub use resolve::resolve;
 pub use score::{Perplexity, Score};

@@ -24,24 +24,8 @@ pub(crate) fn room_for(what: &str, elements: usize, size: usize) -> Result<()> {
     if needs < 1 << 26 {
         return Ok(());
     }
-    match available() {
-        Some(free) if needs > free => Err(Error::Memory {
-            what: what.to_owned(),
-            needs,
-            available: free,
-            help: "take a slice of the tensor first".to_owned(),
-        }),
-        None if needs > 1 << 46 => {
-            Err(Error::argument(what, "a tensor that fits in memory", crate::error::bytes(needs)))
-        }
-        _ => Ok(()),
+    if needs > 1 << 46 {
+        return Err(Error::argument(what, "a tensor that fits in memory", crate::error::bytes(needs)));
     }
-}
-
-/// Bytes that can be allocated without swapping, as Linux estimates them; `None` elsewhere.
-fn available() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|l| l.starts_with("MemAvailable:"))?;
-    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    kib.checked_mul(1024)
+    crate::memory::check(what, needs, "take a slice of the tensor first")
 }

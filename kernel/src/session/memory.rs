@@ -1,5 +1,6 @@
 //! The last of the machine's memory: a script that eats it is stopped before the system ends the process, models and all.
 
+use minerva_engine::memory::{Memory, memory};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,19 +41,9 @@ impl LowMemory {
 
 /// The bytes left, when they are nearly none and this process is what took them.
 fn exhausted() -> Option<u64> {
-    let (available, total) = system()?;
+    let Memory { available, total } = memory()?;
     let own = own()?;
     (available < RESERVE.max(total / 50) && own > total / 4).then_some(available)
-}
-
-/// Bytes that are available and that there are, in the whole machine.
-fn system() -> Option<(u64, u64)> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let field = |name: &str| {
-        let line = text.lines().find(|l| l.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kb| kb * 1024)
-    };
-    Some((field("MemAvailable:")?, field("MemTotal:")?))
 }
 
 /// Bytes of this process that no file backs.
@@ -71,9 +62,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn memory_can_be_read_and_is_not_exhausted_by_this_test() {
-        let (available, total) = system().unwrap();
-        assert!(available > 0 && available <= total);
-        assert!(own().unwrap() < total);
+        assert!(own().unwrap() < memory().unwrap().total);
         assert_eq!(exhausted(), None);
     }
 }
