@@ -188,6 +188,15 @@ pub struct Expected {
     pub shape: Vec<usize>,
 }
 
+/// How many tensors `spec` asks for, at least, without listing them: experts and norms per head can be many.
+pub fn expected_count(spec: &Spec) -> u64 {
+    let experts = spec.experts.filter(|_| !spec.layout.stacked).map_or(0, |e| 3 * e.count as u64);
+    let mixed = spec.layers.iter().filter(|l| l.experts).count() as u64;
+    let heads = spec.qk_norm.filter(|qk| qk.shape == QkNormShape::PerHead).map_or(0, |_| spec.heads as u64);
+    let layers = spec.layers.len() as u64;
+    layers.saturating_mul(4).saturating_add(mixed.saturating_mul(experts)).saturating_add(layers.saturating_mul(heads))
+}
+
 /// Every tensor that `spec` asks for, in the order of the forward pass.
 pub fn expected(spec: &Spec, names: &Names) -> Vec<Expected> {
     let mut list = List { spec, names, all: Vec::new(), layer: 0, expert: 0 };

@@ -40,6 +40,13 @@ impl Footprint {
     }
 }
 
+/// Values converted between two looks at the interrupt: some milliseconds of work for the slowest type.
+const PIECE: usize = 1 << 18;
+
+/// Tensors a configuration may ask for beyond those there are before it is taken for nonsense: enough to name what is
+/// missing, too few to fill memory with names.
+const BEYOND: u64 = 100_000;
+
 /// How matrices shall be held, where not as the file has them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Storage {
@@ -118,9 +125,10 @@ impl<'a> FileSource<'a> {
 
     fn convert(&self, stored: Matrix, to: DType) -> Result<Matrix> {
         let [rows, cols] = stored.shape();
-        let mut bytes = Vec::new();
-        // In parts, so that the f32 form of a large matrix never exists as a whole.
-        let step = ((8 << 20) / cols.max(1)).max(1);
+        let whole = to.bytes_for(rows.saturating_mul(cols)).and_then(|n| usize::try_from(n).ok());
+        let mut bytes = Vec::with_capacity(whole.unwrap_or(0));
+        // In parts, so that the f32 form of a large matrix never exists as a whole and an interrupt is seen soon.
+        let step = (PIECE / cols.max(1)).max(1);
         for start in (0..rows).step_by(step) {
             self.control.check()?;
             let values = stored.expand(start..(start + step).min(rows))?;
@@ -172,6 +180,13 @@ impl Source for FileSource<'_> {
 /// # Errors
 /// Names every tensor that is missing, of the wrong shape, or that nothing uses.
 pub fn check_weights(file: &dyn TensorFile, spec: &Spec, names: &Names) -> Result<()> {
+    let (asked, there) = (bindings::expected_count(spec), file.tensors().len() as u64);
+    if asked > there.saturating_add(BEYOND) {
+        let what = format!("the configuration asks for at least {asked} tensors, the file has {there}");
+        return Err(
+            Error::format(file.path(), what).with_help("the configuration and the weights must be of the same model")
+        );
+    }
     let expected = bindings::expected(spec, names);
     let mut problems = Vec::new();
     let found: HashMap<&str, &TensorInfo> = file.tensors().iter().map(|t| (t.name.as_str(), t)).collect();

@@ -192,7 +192,7 @@ impl Matrix {
         let outputs = slices::with(x, |x| {
             let mut outputs: Vec<Vec<f32>> = all.iter().map(|m| vec![0.0; count * m.rows]).collect();
             if count <= rows::MOST {
-                few(all, x, count, &mut outputs)?;
+                few(all, x, count, &mut outputs, control)?;
             } else {
                 let packed = Packed::new(x, count, cols)?;
                 let interrupt = &control.interrupt;
@@ -220,7 +220,8 @@ struct Task<'a> {
 }
 
 /// Products with up to [`rows::MOST`] vectors: bound by reading the weights, which is done once.
-fn few(all: &[&Matrix], x: &[f32], count: usize, outputs: &mut [Vec<f32>]) -> Result<()> {
+fn few(all: &[&Matrix], x: &[f32], count: usize, outputs: &mut [Vec<f32>], control: &Control) -> Result<()> {
+    let interrupt = &control.interrupt;
     let mut tasks = Vec::new();
     for (matrix, out) in all.iter().zip(outputs.iter_mut()) {
         // Whole groups of rows: the kernel takes four at a time.
@@ -230,6 +231,8 @@ fn few(all: &[&Matrix], x: &[f32], count: usize, outputs: &mut [Vec<f32>]) -> Re
         tasks.extend(parts.map(|(out, rows)| Task { dtype: matrix.dtype, cols: matrix.cols, rows, out }));
     }
     tasks.into_par_iter().try_for_each_init(Vec::new, |room, task| {
+        // Weights that still lie on a disk can take their time.
+        interrupt.check()?;
         rows::dot_rows(task.dtype, task.rows, task.cols, x, count, task.out, room)
     })?;
     if count > 1 {

@@ -45,12 +45,13 @@ pub(super) fn write(writer: &mut Writer, spec: &Spec, form: &GgufForm, dtype: DT
     attention(&mut keys, spec, form)?;
     positions(&mut keys, spec, form)?;
     experts(&mut keys, spec, form)?;
-    for (key, value, plain) in [
-        ("embedding_scale", spec.embedding_scale, (spec.hidden_size as f64).sqrt()),
-        ("residual_scale", spec.residual_scale, 1.0),
-    ] {
-        // Gemma's scale of embeddings follows from their width.
-        if value != 1.0 && value != plain {
+    // Gemma's scale of embeddings follows from their width, and its readers know.
+    let gemma = form.architecture.starts_with("gemma");
+    let implied = if gemma { (spec.hidden_size as f64).sqrt() } else { 1.0 };
+    for (key, value, implied) in
+        [("embedding_scale", spec.embedding_scale, implied), ("residual_scale", spec.residual_scale, 1.0)]
+    {
+        if value != implied {
             keys.number(key, value)?;
         }
     }

@@ -24,7 +24,7 @@ pub const BLOOM: Architecture = Architecture {
         let sizes = Sizes {
             vocab: config.need_size("vocab_size")?,
             hidden,
-            mlp: 4 * hidden,
+            mlp: hidden.saturating_mul(4),
             layers: config.size("n_layer")?.map_or_else(|| config.need_size("num_hidden_layers"), Ok)?,
             heads,
             kv_heads: heads,

@@ -1,8 +1,9 @@
 //! Command R: layer norm without bias, parallel halves behind one norm, neighbouring coordinates turned, scaled logits.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head};
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::error::Result;
 use crate::transformer::{Config, Norm, QkNorm, QkNormShape, RopeStyle, Spec};
 
@@ -11,7 +12,7 @@ pub const COHERE: Architecture = Architecture {
     hub: &["cohere"],
     gguf: &["command-r"],
     from_hub: |config| {
-        let mut spec = family(config)?;
+        let mut spec = family(config, 500_000.0)?;
         if config.flag("use_qk_norm")?.unwrap_or(false) {
             spec.qk_norm = Some(QkNorm { norm: spec.norm, shape: QkNormShape::PerHead });
         }
@@ -33,9 +34,10 @@ pub const COHERE: Architecture = Architecture {
     ..Architecture::NONE
 };
 
-/// What both generations share.
-pub fn family(config: &Config) -> Result<Spec> {
-    let mut spec = common::from_hub(config, |eps| Norm::layer(eps).without_bias(), true)?;
+/// What both generations share; `theta` is the rotary base where a configuration does not say.
+pub fn family(config: &Config, theta: f64) -> Result<Spec> {
+    let absent = Absent { theta, tied: true, ..Absent::USUAL };
+    let mut spec = common::from_hub(config, |eps| Norm::layer(eps).without_bias(), absent)?;
     common::attention_bias(&mut spec, config)?;
     spec.ropes.iter_mut().for_each(|rope| rope.style = RopeStyle::Interleaved);
     (spec.parallel, spec.shared_norm) = (true, true);

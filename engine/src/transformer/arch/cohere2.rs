@@ -3,7 +3,7 @@
 use super::cohere::family;
 use super::form::{GgufForm, Head};
 use super::table::Architecture;
-use super::{common, gguf};
+use super::{common, gguf, rope};
 use crate::transformer::{RopeStyle, Spec};
 
 /// Every fourth layer sees everything, unless the configuration says otherwise.
@@ -14,7 +14,7 @@ pub const COHERE2: Architecture = Architecture {
     hub: &["cohere2"],
     gguf: &["cohere2"],
     from_hub: |config| {
-        let mut spec = family(config)?;
+        let mut spec = family(config, rope::THETA)?;
         let mut pattern = config.size("sliding_window_pattern")?;
         pattern = pattern.or(config.size("_sliding_window_pattern")?);
         let pattern = pattern.unwrap_or(PATTERN).max(1);

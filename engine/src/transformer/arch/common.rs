@@ -4,17 +4,34 @@ use super::rope;
 use crate::error::{Error, Result};
 use crate::transformer::{Activation, Config, Experts, Norm, Router, Sizes, Spec};
 
+/// What an architecture's configuration class in transformers says where a file does not.
+#[derive(Debug, Clone, Copy)]
+pub struct Absent {
+    /// Whether the output layer is the embedding.
+    pub tied: bool,
+    /// Epsilon of the norms.
+    pub eps: f64,
+    /// Base of the rotary frequencies.
+    pub theta: f64,
+    /// Width of a head; else an equal part of the residual stream.
+    pub head_dim: Option<usize>,
+}
+
+impl Absent {
+    /// What most classes say.
+    pub const USUAL: Self = Self { tied: false, eps: 1e-5, theta: rope::THETA, head_dim: None };
+}
+
 /// The fields of a hub configuration in Llama's spelling: sizes, norm epsilon, activation, rotary embedding, tied head.
-/// `tied` is what the architecture's configuration class says where the file does not.
-pub fn from_hub(config: &Config, norm: fn(f64) -> Norm, tied: bool) -> Result<Spec> {
-    let mut spec = without_rope(config, norm, tied)?;
-    let rope = rope::from_hub(config, spec.head_dim)?;
+pub fn from_hub(config: &Config, norm: fn(f64) -> Norm, absent: Absent) -> Result<Spec> {
+    let mut spec = without_rope(config, norm, absent)?;
+    let rope = rope::from_hub(config, spec.head_dim, absent.theta)?;
     spec.use_rope(rope);
     Ok(spec)
 }
 
 /// As [`from_hub`], for architectures whose rotary embedding is written in their own way.
-pub fn without_rope(config: &Config, norm: fn(f64) -> Norm, tied: bool) -> Result<Spec> {
+pub fn without_rope(config: &Config, norm: fn(f64) -> Norm, absent: Absent) -> Result<Spec> {
     let hidden = config.need_size("hidden_size")?;
     let heads = config.need_size("num_attention_heads")?;
     let sizes = Sizes {
@@ -24,16 +41,16 @@ pub fn without_rope(config: &Config, norm: fn(f64) -> Norm, tied: bool) -> Resul
         layers: config.need_size("num_hidden_layers")?,
         heads,
         kv_heads: config.size("num_key_value_heads")?.unwrap_or(heads),
-        head_dim: head_dim(config, hidden, heads)?,
+        head_dim: config.size("head_dim")?.or(absent.head_dim).map_or_else(|| head_dim(config, hidden, heads), Ok)?,
         context: config.need_size("max_position_embeddings")?,
     };
     let mut eps = None;
     for key in ["rms_norm_eps", "layer_norm_eps", "norm_epsilon", "layer_norm_epsilon"] {
         eps = eps.or(config.number(key)?);
     }
-    let mut spec = Spec::plain(sizes, norm(eps.unwrap_or(1e-5)))?;
+    let mut spec = Spec::plain(sizes, norm(eps.unwrap_or(absent.eps)))?;
     spec.mlp.activation = activation(config, &["hidden_act", "hidden_activation"], Activation::Silu)?;
-    spec.tied = config.flag("tie_word_embeddings")?.unwrap_or(tied);
+    spec.tied = config.flag("tie_word_embeddings")?.unwrap_or(absent.tied);
     Ok(spec)
 }
 
@@ -103,11 +120,10 @@ pub fn set_windows(spec: &mut Spec, sliding: &[bool], window: Option<usize>) {
     }
 }
 
-/// The window of configurations where every layer slides, in the key `sliding_window`.
+/// The window of architectures where every layer slides, in the key `sliding_window`; they do not read `layer_types`.
 pub fn window_everywhere(spec: &mut Spec, config: &Config, absent: Option<usize>) -> Result<()> {
     let window = if config.has("sliding_window") { config.size("sliding_window")? } else { absent };
-    let sliding = sliding(config, spec.layers.len(), |_| true)?;
-    set_windows(spec, &sliding, window);
+    spec.layers.iter_mut().for_each(|layer| layer.window = window);
     Ok(())
 }
 

@@ -70,7 +70,9 @@ fn refuses(spec: &Spec) -> Option<&'static str> {
 fn from_hub(config: &Config) -> Result<Spec> {
     let hidden = config.need_size("hidden_size")?;
     let heads = config.size("num_attention_heads")?.map_or_else(|| config.need_size("n_head"), Ok)?;
-    let new = config.flag("new_decoder_architecture")?.unwrap_or(false);
+    let new = config.flag("new_decoder_architecture")?;
+    // The first 40B files have no such key, but a name of their own.
+    let new = new.unwrap_or(config.text("model_type")? == Some("RefinedWeb"));
     let multi_query = config.flag("multi_query")?.unwrap_or(true);
     let kv_heads = match (new, multi_query) {
         (true, _) => config.size("num_kv_heads")?.or(config.size("n_head_kv")?).unwrap_or(heads),
@@ -80,7 +82,7 @@ fn from_hub(config: &Config) -> Result<Spec> {
     let sizes = Sizes {
         vocab: config.need_size("vocab_size")?,
         hidden,
-        mlp: config.size("ffn_hidden_size")?.unwrap_or(4 * hidden),
+        mlp: config.size("ffn_hidden_size")?.unwrap_or(hidden.saturating_mul(4)),
         layers: config.size("num_hidden_layers")?.map_or_else(|| config.need_size("n_layer"), Ok)?,
         heads,
         kv_heads,
@@ -92,7 +94,7 @@ fn from_hub(config: &Config) -> Result<Spec> {
         // The bias joins the scores before they are scaled.
         spec.alibi = Some(Alibi { max_bias: 8.0, scale: spec.attention_scale });
     } else {
-        let rope = rope::from_hub(config, spec.head_dim)?;
+        let rope = rope::from_hub(config, spec.head_dim, rope::THETA)?;
         spec.use_rope(rope);
     }
     spec.parallel = new || config.flag("parallel_attn")?.unwrap_or(true);

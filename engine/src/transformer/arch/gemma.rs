@@ -1,9 +1,10 @@
 //! Gemma: embeddings scaled by the root of their width, norm weights stored less one, GELU in the gate.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head};
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::transformer::{Activation, Config, Norm, RopeStyle, Spec};
 
 /// GGUF files have the one added to the norms already.
@@ -11,7 +12,11 @@ pub const GEMMA: Architecture = Architecture {
     hub: &["gemma"],
     gguf: &["gemma"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, offset_rms, true)?;
+        let mut spec = common::from_hub(
+            config,
+            offset_rms,
+            Absent { eps: 1e-6, tied: true, head_dim: Some(256), ..Absent::USUAL },
+        )?;
         family(&mut spec, config)?;
         common::attention_bias(&mut spec, config)?;
         Ok(spec)
@@ -38,6 +43,12 @@ pub fn offset_rms(eps: f64) -> Norm {
 /// What all Gemmas share. Gemma 1's `hidden_act` says `gelu` and means the approximation, as its authors corrected in
 /// `hidden_activation`.
 pub fn family(spec: &mut Spec, config: &Config) -> Result<()> {
+    if config.flag("use_bidirectional_attention")?.unwrap_or(false) {
+        return Err(Error::unsupported(
+            "a Gemma whose tokens see those after them (use_bidirectional_attention)",
+            "the candle backend computes decoders; this model is an encoder",
+        ));
+    }
     spec.mlp.activation = common::activation(config, &["hidden_activation"], Activation::GeluTanh)?;
     spec.embedding_scale = (spec.hidden_size as f64).sqrt();
     Ok(())

@@ -1,9 +1,10 @@
 //! Gemma 2: norms before and after both halves of a block, softcaps, a window on every other layer.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head, gemma_scale};
 use super::gemma::{family, family_gguf, offset_rms};
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::error::Result;
 use crate::transformer::bindings::{Row, Slot};
 use crate::transformer::{Activation, Config, Placement, RopeStyle, Spec};
@@ -19,7 +20,11 @@ pub const GEMMA2: Architecture = Architecture {
     hub: &["gemma2"],
     gguf: &["gemma2"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, offset_rms, true)?;
+        let mut spec = common::from_hub(
+            config,
+            offset_rms,
+            Absent { eps: 1e-6, tied: true, head_dim: Some(256), ..Absent::USUAL },
+        )?;
         family(&mut spec, config)?;
         common::attention_bias(&mut spec, config)?;
         spec.placement = Placement::Sandwich;

@@ -1,10 +1,11 @@
 //! Gemma 3 (text): Gemma 2 without softcaps, with norms on q and k and a rotary base of their own for sliding layers.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, gemma_scale};
 use super::gemma::{family, family_gguf, offset_rms};
 use super::gemma2::{SANDWICH_NAMES, scale};
 use super::table::Architecture;
-use super::{common, gguf, rope};
+use super::{gguf, rope};
 use crate::transformer::{Activation, Placement, QkNorm, QkNormShape, Rope, RopeScaling, RopeStyle, Spec};
 
 /// Every sixth layer sees everything, unless the configuration says otherwise.
@@ -21,18 +22,20 @@ pub const GEMMA3: Architecture = Architecture {
     hub: &["gemma3_text"],
     gguf: &["gemma3"],
     from_hub: |config| {
-        let mut spec = common::without_rope(config, offset_rms, true)?;
+        let mut spec = common::without_rope(
+            config,
+            offset_rms,
+            Absent { eps: 1e-6, tied: true, head_dim: Some(256), ..Absent::USUAL },
+        )?;
         family(&mut spec, config)?;
         common::attention_bias(&mut spec, config)?;
         spec.placement = Placement::Sandwich;
         spec.qk_norm = Some(QkNorm { norm: spec.norm, shape: QkNormShape::Shared });
         scale(&mut spec, config, 256.0)?;
         let d = spec.head_dim;
-        let mut full = rope::of_kind(config, "full_attention", d, "rope_theta", true)?;
-        if !config.has("rope_parameters") && !config.has("rope_theta") {
-            full.theta = 1_000_000.0;
-        }
-        spec.ropes = vec![full, rope::of_kind(config, "sliding_attention", d, "rope_local_base_freq", false)?];
+        let full = rope::of_kind(config, "full_attention", d, ("rope_theta", 1_000_000.0), true)?;
+        let local = ("rope_local_base_freq", LOCAL_THETA);
+        spec.ropes = vec![full, rope::of_kind(config, "sliding_attention", d, local, false)?];
         let pattern = config.size("sliding_window_pattern")?.unwrap_or(PATTERN).max(1);
         let sliding = common::sliding(config, spec.layers.len(), |i| !(i + 1).is_multiple_of(pattern))?;
         let window = if config.has("sliding_window") { config.size("sliding_window")? } else { Some(4096) };

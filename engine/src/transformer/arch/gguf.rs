@@ -63,7 +63,7 @@ pub fn spec(config: &Config, file: &dyn TensorFile, style: Option<RopeStyle>) ->
     spec.mlp.bias = tensors.has("blk.0.ffn_up.bias");
     spec.mlp.gated = tensors.has("blk.0.ffn_gate.weight") || tensors.has("blk.0.ffn_gate_exps.weight");
     let up = tensors.get("blk.0.ffn_up.weight").and_then(|t| t.shape.first().copied());
-    if !spec.mlp.gated && up == Some(2 * sizes.mlp) {
+    if !spec.mlp.gated && up == Some(sizes.mlp.saturating_mul(2)) {
         (spec.mlp.gated, spec.layout.gate_up) = (true, true);
     }
     experts(&mut spec, config, tensors)?;
@@ -198,6 +198,15 @@ fn experts(spec: &mut Spec, config: &Config, tensors: Tensors) -> Result<()> {
 
 fn scaling(config: &Config, tensors: Tensors) -> Result<RopeScaling> {
     let original = || config.number("rope.scaling.original_context_length");
+    let table = tensors.has("rope_freqs.weight") || tensors.has("rope_factors_long.weight");
+    if let Some(kind) =
+        config.text("rope.scaling.type")?.filter(|k| table && !matches!(*k, "none" | "llama3" | "longrope"))
+    {
+        return Err(Error::unsupported(
+            format!("rope scaling {kind:?} beside a table of factors"),
+            "llama.cpp may compute it: load it with #{ backend: \"llama_cpp\" }",
+        ));
+    }
     if let Some(factors) = tensors.f32s("rope_freqs.weight")? {
         return Ok(RopeScaling::Factors(factors));
     }

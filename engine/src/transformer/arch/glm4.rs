@@ -1,8 +1,9 @@
 //! GLM-4 (0414): norms before and after both halves of a block, half of each head turned by neighbouring coordinates.
 
+use super::common::{self, Absent};
 use super::form::GgufForm;
 use super::table::Architecture;
-use super::{common, gguf, rope};
+use super::{gguf, rope};
 use crate::transformer::bindings::Slot;
 use crate::transformer::{Norm, Placement, RopeStyle};
 
@@ -14,7 +15,8 @@ pub const GLM4: Architecture = Architecture {
     hub: &["glm4"],
     gguf: &["glm4"],
     from_hub: |config| {
-        let mut spec = common::without_rope(config, Norm::rms, false)?;
+        let mut spec =
+            common::without_rope(config, Norm::rms, Absent { eps: 1.5625e-7, head_dim: Some(128), ..Absent::USUAL })?;
         let mut rope = rope::partial_from_hub(config, spec.head_dim, TURNED)?;
         rope.style = RopeStyle::Interleaved;
         spec.use_rope(rope);

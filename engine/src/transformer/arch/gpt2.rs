@@ -17,7 +17,7 @@ pub const GPT2: Architecture = Architecture {
         let sizes = Sizes {
             vocab: config.need_size("vocab_size")?,
             hidden,
-            mlp: config.size("n_inner")?.unwrap_or(4 * hidden),
+            mlp: config.size("n_inner")?.unwrap_or(hidden.saturating_mul(4)),
             layers: config.need_size("n_layer")?,
             heads,
             kv_heads: heads,

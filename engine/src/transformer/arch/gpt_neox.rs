@@ -1,8 +1,9 @@
 //! GPT-NeoX and Pythia: layer norm, biases, q, k and v in one matrix head by head, usually parallel halves.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head};
 use super::table::Architecture;
-use super::{common, gguf, rope};
+use super::{gguf, rope};
 use crate::transformer::bindings::Slot;
 use crate::transformer::{Activation, Fusion, Norm, RopeStyle};
 
@@ -14,7 +15,7 @@ pub const GPT_NEOX: Architecture = Architecture {
     hub: &["gpt_neox"],
     gguf: &["gptneox"],
     from_hub: |config| {
-        let mut spec = common::without_rope(config, Norm::layer, false)?;
+        let mut spec = common::without_rope(config, Norm::layer, Absent::USUAL)?;
         let rope = rope::partial_from_hub(config, spec.head_dim, TURNED)?;
         spec.use_rope(rope);
         spec.parallel = config.flag("use_parallel_residual")?.unwrap_or(true);

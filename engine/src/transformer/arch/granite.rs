@@ -1,8 +1,9 @@
 //! Granite: Llama with four multipliers.
 
+use super::common::{self, Absent};
 use super::form::GgufForm;
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::transformer::{Norm, RopeStyle};
 
 /// Logits are divided by `logits_scaling`. GGUF permutes the rows of q and k, as for Llama.
@@ -10,7 +11,7 @@ pub const GRANITE: Architecture = Architecture {
     hub: &["granite"],
     gguf: &["granite"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        let mut spec = common::from_hub(config, Norm::rms, Absent { eps: 1e-6, ..Absent::USUAL })?;
         common::attention_bias(&mut spec, config)?;
         spec.mlp.bias = config.flag("mlp_bias")?.unwrap_or(false);
         spec.embedding_scale = config.number("embedding_multiplier")?.unwrap_or(1.0);

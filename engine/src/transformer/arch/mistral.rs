@@ -1,6 +1,6 @@
 //! Mistral 7B and its kin: Llama with a sliding window. In GGUF they are files of architecture `llama`.
 
-use super::common;
+use super::common::{self, Absent};
 use super::form::GgufForm;
 use super::table::Architecture;
 use crate::transformer::Norm;
@@ -12,7 +12,7 @@ const WINDOW: usize = 4096;
 pub const MISTRAL: Architecture = Architecture {
     hub: &["mistral"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        let mut spec = common::from_hub(config, Norm::rms, Absent { eps: 1e-6, ..Absent::USUAL })?;
         common::window_everywhere(&mut spec, config, Some(WINDOW))?;
         Ok(spec)
     },

@@ -1,6 +1,6 @@
 //! Mixtral: Mistral with a mixture of experts in every block. In GGUF they are files of architecture `llama`.
 
-use super::common;
+use super::common::{self, Absent};
 use super::form::GgufForm;
 use super::table::Architecture;
 use crate::transformer::bindings::Slot;
@@ -10,7 +10,7 @@ use crate::transformer::{Norm, Router};
 pub const MIXTRAL: Architecture = Architecture {
     hub: &["mixtral"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        let mut spec = common::from_hub(config, Norm::rms, Absent { theta: 1e6, ..Absent::USUAL })?;
         common::window_everywhere(&mut spec, config, None)?;
         spec.experts = Some(common::experts(config, "intermediate_size", Router::Renormalized)?);
         spec.layers.iter_mut().for_each(|layer| layer.experts = true);

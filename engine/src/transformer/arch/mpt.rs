@@ -19,7 +19,7 @@ pub const MPT: Architecture = Architecture {
         let sizes = Sizes {
             vocab: config.need_size("vocab_size")?,
             hidden,
-            mlp: config.size("expansion_ratio")?.unwrap_or(4) * hidden,
+            mlp: config.size("expansion_ratio")?.unwrap_or(4).saturating_mul(hidden),
             layers: config.need_size("n_layers")?,
             heads,
             kv_heads: sub("kv_n_heads")?.unwrap_or(heads),
@@ -29,7 +29,7 @@ pub const MPT: Architecture = Architecture {
         let eps = config.number("layer_norm_epsilon")?.unwrap_or(1e-5);
         let mut spec = Spec::plain(sizes, Norm::layer(eps).without_bias())?;
         if let Some(attention) = attention {
-            spec.clip_qkv = attention.number("clip_qkv")?;
+            spec.clip_qkv = attention.number("clip_qkv")?.filter(|c| *c != 0.0);
             if let Some(scale) = attention.number("softmax_scale")? {
                 spec.attention_scale = scale;
             }

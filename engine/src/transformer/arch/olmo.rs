@@ -1,8 +1,9 @@
 //! OLMo: Llama with layer norms that have neither weight nor bias, and perhaps clipped q, k and v.
 
+use super::common::{self, Absent};
 use super::form::GgufForm;
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::transformer::{Norm, NormKind, RopeStyle};
 
 /// The epsilon is not configurable.
@@ -13,7 +14,7 @@ pub const OLMO: Architecture = Architecture {
     hub: &["olmo"],
     gguf: &["olmo"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, bare, false)?;
+        let mut spec = common::from_hub(config, bare, Absent::USUAL)?;
         spec.norm.eps = EPS;
         common::attention_bias(&mut spec, config)?;
         spec.clip_qkv = config.number("clip_qkv")?;

@@ -1,8 +1,9 @@
 //! OLMo 2: norms after both halves of a block instead of before, and on the whole of q and k.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head};
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::error::Result;
 use crate::transformer::bindings::Slot;
 use crate::transformer::{Config, Norm, Placement, QkNorm, QkNormShape, Rope, RopeScaling, RopeStyle, Spec};
@@ -15,7 +16,7 @@ pub const OLMO2: Architecture = Architecture {
     hub: &["olmo2"],
     gguf: &["olmo2"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        let mut spec = common::from_hub(config, Norm::rms, Absent::USUAL)?;
         common::attention_bias(&mut spec, config)?;
         spec.placement = Placement::Post;
         spec.qk_norm = Some(QkNorm { norm: spec.norm, shape: QkNormShape::Whole });

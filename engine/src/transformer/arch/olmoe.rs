@@ -1,8 +1,9 @@
 //! OLMoE: Llama with a mixture of experts and norms on the whole of q and k.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head};
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::transformer::{Norm, QkNorm, QkNormShape, RopeStyle, Router};
 
 /// Every block is a mixture.
@@ -10,7 +11,7 @@ pub const OLMOE: Architecture = Architecture {
     hub: &["olmoe"],
     gguf: &["olmoe"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        let mut spec = common::from_hub(config, Norm::rms, Absent::USUAL)?;
         common::attention_bias(&mut spec, config)?;
         spec.qk_norm = Some(QkNorm { norm: spec.norm, shape: QkNormShape::Whole });
         spec.clip_qkv = config.number("clip_qkv")?;

@@ -1,8 +1,9 @@
 //! Phi-1, 1.5 and 2: layer norm, attention and MLP in parallel behind one norm, biases everywhere, part of a head turns.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head};
 use super::table::Architecture;
-use super::{common, gguf, rope};
+use super::{gguf, rope};
 use crate::transformer::bindings::Slot;
 use crate::transformer::{Activation, Norm, QkNorm, QkNormShape, RopeStyle};
 
@@ -14,7 +15,7 @@ pub const PHI: Architecture = Architecture {
     hub: &["phi"],
     gguf: &["phi2"],
     from_hub: |config| {
-        let mut spec = common::without_rope(config, Norm::layer, false)?;
+        let mut spec = common::without_rope(config, Norm::layer, Absent::USUAL)?;
         let rope = rope::partial_from_hub(config, spec.head_dim, TURNED)?;
         spec.use_rope(rope);
         (spec.parallel, spec.shared_norm) = (true, true);

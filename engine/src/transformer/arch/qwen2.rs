@@ -1,8 +1,9 @@
 //! Qwen2 and Qwen2.5: Llama with biases on q, k and v, and a window on the upper layers when asked for.
 
+use super::common::{self, Absent};
 use super::form::GgufForm;
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::error::Result;
 use crate::transformer::{Config, Norm, RopeStyle, Spec};
 
@@ -11,7 +12,7 @@ pub const QWEN2: Architecture = Architecture {
     hub: &["qwen2"],
     gguf: &["qwen2"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        let mut spec = common::from_hub(config, Norm::rms, Absent { eps: 1e-6, ..Absent::USUAL })?;
         spec.qkv_bias = true;
         upper_windows(&mut spec, config)?;
         Ok(spec)

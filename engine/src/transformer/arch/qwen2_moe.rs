@@ -1,8 +1,9 @@
 //! Qwen1.5-MoE and Qwen2-MoE: Qwen2 with experts, one of them shared by all tokens and weighed by a gate of its own.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head};
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::error::Result;
 use crate::transformer::{Config, Norm, RopeStyle, Router, Spec};
 
@@ -11,7 +12,7 @@ pub const QWEN2_MOE: Architecture = Architecture {
     hub: &["qwen2_moe"],
     gguf: &["qwen2moe"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, Norm::rms, false)?;
+        let mut spec = common::from_hub(config, Norm::rms, Absent { eps: 1e-6, ..Absent::USUAL })?;
         spec.qkv_bias = config.flag("qkv_bias")?.unwrap_or(true);
         lower_windows(&mut spec, config)?;
         qwen_experts(&mut spec, config)?;

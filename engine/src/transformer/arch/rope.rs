@@ -8,12 +8,16 @@ use crate::transformer::{Config, Rope, RopeScaling, RopeStyle};
 pub const THETA: f64 = 10_000.0;
 
 /// The one rotary embedding of a configuration, half-split.
-pub fn from_hub(config: &Config, head_dim: usize) -> Result<Rope> {
-    partial_from_hub(config, head_dim, 1.0)
+pub fn from_hub(config: &Config, head_dim: usize, theta: f64) -> Result<Rope> {
+    partial(config, head_dim, 1.0, theta)
 }
 
 /// As [`from_hub`], where the part of a head that turns is `part` unless the configuration says otherwise.
 pub fn partial_from_hub(config: &Config, head_dim: usize, part: f64) -> Result<Rope> {
+    partial(config, head_dim, part, THETA)
+}
+
+fn partial(config: &Config, head_dim: usize, part: f64, theta: f64) -> Result<Rope> {
     let new = config.object("rope_parameters")?;
     if new.is_some_and(|p| p.has_objects()) {
         return Err(Error::unsupported(
@@ -25,12 +29,12 @@ pub fn partial_from_hub(config: &Config, head_dim: usize, part: f64) -> Result<R
         Some(p) => Some(p),
         None => config.object("rope_scaling")?,
     };
-    build(config, new.as_ref(), scaling.as_ref(), head_dim, part, "rope_theta")
+    build(config, new.as_ref(), scaling.as_ref(), head_dim, Usual { part, key: "rope_theta", theta })
 }
 
-/// The rotary embedding of one kind of layer: `rope_parameters.KIND` (transformers 5), or the key `theta` without
-/// scaling unless `scaled`.
-pub fn of_kind(config: &Config, kind: &str, head_dim: usize, theta: &str, scaled: bool) -> Result<Rope> {
+/// The rotary embedding of one kind of layer: `rope_parameters.KIND` (transformers 5), or the key `key` without scaling
+/// unless `scaled`; `theta` where neither says.
+pub fn of_kind(config: &Config, kind: &str, head_dim: usize, (key, theta): (&str, f64), scaled: bool) -> Result<Rope> {
     let new = match config.object("rope_parameters")? {
         Some(p) if p.has_objects() => p.object(kind)?,
         other => other,
@@ -40,7 +44,17 @@ pub fn of_kind(config: &Config, kind: &str, head_dim: usize, theta: &str, scaled
         None if scaled => config.object("rope_scaling")?,
         None => None,
     };
-    build(config, new.as_ref(), scaling.as_ref(), head_dim, 1.0, theta)
+    build(config, new.as_ref(), scaling.as_ref(), head_dim, Usual { part: 1.0, key, theta })
+}
+
+/// What a configuration that does not say means.
+struct Usual<'a> {
+    /// The part of a head that turns.
+    part: f64,
+    /// The older key of the base.
+    key: &'a str,
+    /// The base.
+    theta: f64,
 }
 
 fn build(
@@ -48,12 +62,11 @@ fn build(
     new: Option<&Config>,
     scaling: Option<&Config>,
     head_dim: usize,
-    part: f64,
-    theta_key: &str,
+    usual: Usual,
 ) -> Result<Rope> {
     let in_new = |key: &str| -> Result<Option<f64>> { Ok(new.map(|p| p.number(key)).transpose()?.flatten()) };
     let mut theta = in_new("rope_theta")?;
-    for key in [theta_key, "rotary_emb_base"] {
+    for key in [usual.key, "rotary_emb_base"] {
         theta = theta.or(config.number(key)?);
     }
     let mut stated = in_new("partial_rotary_factor")?;
@@ -61,8 +74,8 @@ fn build(
         stated = stated.or(config.number(key)?);
     }
     Ok(Rope {
-        theta: theta.unwrap_or(THETA),
-        dims: (head_dim as f64 * stated.unwrap_or(part)) as usize,
+        theta: theta.unwrap_or(usual.theta),
+        dims: (head_dim as f64 * stated.unwrap_or(usual.part)) as usize,
         style: RopeStyle::HalfSplit,
         scaling: scaling.map_or(Ok(RopeScaling::None), |s| scaling_from_hub(config, s))?,
     })
@@ -87,6 +100,8 @@ fn scaling_from_hub(config: &Config, scaling: &Config) -> Result<RopeScaling> {
             high: scaling.need_number("high_freq_factor")?,
             original: scaling.need_number("original_max_position_embeddings")?,
         },
+        // Phi-3's configurations once called it so.
+        "yarn" if scaling.has("short_factor") => long(scaling, original()?, context()?)?,
         "yarn" => yarn(scaling, original()?, context()?)?,
         "longrope" | "su" => long(scaling, original()?, context()?)?,
         other => {

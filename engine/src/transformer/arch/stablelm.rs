@@ -1,8 +1,9 @@
 //! StableLM: Llama with layer norm and a quarter of each head turned; 12B has parallel halves and norms per head.
 
+use super::common::{self, Absent};
 use super::form::{GgufForm, Head};
 use super::table::Architecture;
-use super::{common, gguf, rope};
+use super::{gguf, rope};
 use crate::transformer::bindings::Slot;
 use crate::transformer::{Norm, QkNorm, QkNormShape, RopeStyle};
 
@@ -14,7 +15,7 @@ pub const STABLELM: Architecture = Architecture {
     hub: &["stablelm"],
     gguf: &["stablelm"],
     from_hub: |config| {
-        let mut spec = common::without_rope(config, Norm::layer, false)?;
+        let mut spec = common::without_rope(config, Norm::layer, Absent::USUAL)?;
         let rope = rope::partial_from_hub(config, spec.head_dim, TURNED)?;
         spec.use_rope(rope);
         spec.qkv_bias = config.flag("use_qkv_bias")?.unwrap_or(false);

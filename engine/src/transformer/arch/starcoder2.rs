@@ -1,8 +1,9 @@
 //! StarCoder2: layer norm, biases everywhere, an MLP without a gate, grouped queries and a window.
 
+use super::common::{self, Absent};
 use super::form::GgufForm;
+use super::gguf;
 use super::table::Architecture;
-use super::{common, gguf};
 use crate::transformer::bindings::Slot;
 use crate::transformer::{Activation, Norm, RopeStyle};
 
@@ -11,7 +12,7 @@ pub const STARCODER2: Architecture = Architecture {
     hub: &["starcoder2"],
     gguf: &["starcoder2"],
     from_hub: |config| {
-        let mut spec = common::from_hub(config, Norm::layer, true)?;
+        let mut spec = common::from_hub(config, Norm::layer, Absent { tied: true, ..Absent::USUAL })?;
         common::window_everywhere(&mut spec, config, None)?;
         let bias = config.flag("use_bias")?.unwrap_or(true);
         (spec.qkv_bias, spec.output_bias, spec.mlp.bias) = (bias, bias, bias);
