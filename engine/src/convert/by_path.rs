@@ -14,10 +14,15 @@ const USUAL: DType = DType::F16;
 /// Weights are stored as `dtype`, F16 unless another is asked for.
 ///
 /// # Errors
-/// `from` is no model, already is what it should become, or as [`hub_to_gguf`], [`requantize`] and
+/// `from` is no model, is `to` itself, already is what it should become, or as [`hub_to_gguf`], [`requantize`] and
 /// [`gguf_to_safetensors`].
 pub fn convert(from: impl AsRef<Path>, to: impl AsRef<Path>, dtype: Option<DType>, control: &Control) -> Result<()> {
     let (detected, to) = (detect(from)?, to.as_ref());
+    let place = |path: &Path| path.canonicalize().ok();
+    if place(to).is_some_and(|to| Some(to) == place(&detected.path)) {
+        let found = format!("{:?}, the model itself", to.display().to_string());
+        return Err(Error::argument("convert: where to", "another path than that of the model", found));
+    }
     let into_gguf = to.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf"));
     let folder = match detected.format {
         Format::Gguf => None,

@@ -110,6 +110,14 @@ impl DType {
         self.block() > 1
     }
 
+    /// Whether values are whole numbers or truth values: nothing that weights of a model are.
+    pub fn is_whole(self) -> bool {
+        matches!(
+            self,
+            Self::BOOL | Self::U8 | Self::U16 | Self::U32 | Self::U64 | Self::I8 | Self::I16 | Self::I32 | Self::I64
+        )
+    }
+
     /// Bytes of `elements` values; `None` when they do not fill whole blocks or the number overflows.
     pub fn bytes_for(self, elements: usize) -> Option<u64> {
         if !elements.is_multiple_of(self.block()) {

@@ -188,6 +188,9 @@ fn candle_options(options: &LoadOptions) -> Result<backend::candle::CandleOption
             ));
         }
     };
+    if options.quantize.is_some() && options.dtype != WeightDType::Auto {
+        return Err(Error::unsupported("quantize and dtype exclude each other", "leave one of them out"));
+    }
     if let Some(dtype) = options.quantize.filter(|d| !QUANTIZABLE.contains(d) || !d.is_quantized()) {
         let names: Vec<&str> = QUANTIZABLE.iter().filter(|d| d.is_quantized()).map(|d| d.name()).collect();
         return Err(Error::argument("quantize", format!("one of {}", names.join(", ")), dtype.name()));

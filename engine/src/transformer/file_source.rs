@@ -65,6 +65,8 @@ pub struct FileSource<'a> {
     outer: [String; 2],
     device: Device,
     control: &'a Control,
+    /// Matrices that were to be quantized and are not.
+    left: usize,
     total: u64,
     footprint: Footprint,
 }
@@ -84,7 +86,16 @@ impl<'a> FileSource<'a> {
         check_weights(&*file, spec, names)?;
         let total = file.tensors().iter().map(|t| t.bytes).sum();
         let outer = [bindings::Slot::Embed, bindings::Slot::Head].map(|slot| names.tensor(slot, 0, 0, "weight"));
-        Ok(Self { file, storage, outer, device: device.clone(), control, total, footprint: Footprint::default() })
+        Ok(Self {
+            file,
+            storage,
+            outer,
+            device: device.clone(),
+            control,
+            left: 0,
+            total,
+            footprint: Footprint::default(),
+        })
     }
 
     /// What was read so far takes.
@@ -92,8 +103,15 @@ impl<'a> FileSource<'a> {
         &self.footprint
     }
 
-    /// Reports that the load is complete.
+    /// Reports that the load is complete, and what could not be quantized as asked.
     pub fn finish(&self) {
+        if let Some(to) = self.storage.quantize.filter(|_| self.left > 0) {
+            self.control.warn(format!(
+                "{} matrices are not held as {to}: they are quantized already, or their rows do not fill its blocks of {}",
+                self.left,
+                to.block()
+            ));
+        }
         self.control.progress(&self.label(), self.total, self.total, "B");
     }
 
@@ -143,7 +161,11 @@ impl Source for FileSource<'_> {
         let stored = Matrix::mapped(self.file.clone(), self.file.index_of(name)?, part)?;
         let [rows, cols] = stored.shape();
         let weight = if self.device.is_cpu() {
-            let matrix = match self.target(name, stored.dtype(), cols) {
+            let target = self.target(name, stored.dtype(), cols);
+            if self.storage.quantize.is_some() && target.is_none() {
+                self.left += 1;
+            }
+            let matrix = match target {
                 Some(to) => self.convert(stored, to)?,
                 None => stored,
             };

@@ -111,6 +111,11 @@ impl Matrix {
         let matrix = Self { bytes, dtype, start: 0, rows, cols, row_bytes };
         // A type that cannot be computed is told at load, not in the middle of a prompt.
         dtype.computable()?;
+        if dtype.is_whole() {
+            return Err(Error::argument(name, "weights of a floating or quantized type", dtype.name()).with_help(
+                "packed integers (GPTQ, AWQ, bitsandbytes) are not read; take the original weights or a GGUF",
+            ));
+        }
         Ok(matrix)
     }
 

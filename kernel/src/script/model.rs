@@ -173,7 +173,7 @@ fn numbers(engine: &mut Engine, host: &Host) {
     let h = host.clone();
     define("next", &["m: Model", "text: string|array", "n: int", "array"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic, n: i64| next(&h, m, &text, n));
-    let doc = "How well the model predicts a text file, cut into windows that do not overlap: a map of perplexity, nll, scored, windows. `window` (512 tokens) may be set.\n\n```\nm.perplexity(\"corpus.txt\").perplexity\n```";
+    let doc = "How well the model predicts a text file, cut into windows that do not overlap: a map of perplexity, nll, scored, windows. #{ window: 512 } sets their length.\n\n```\nm.perplexity(\"corpus.txt\").perplexity\n```";
     let h = host.clone();
     define("perplexity", &["m: Model", "path: string", "map"], doc)
         .register_into_engine(engine, move |m: &mut ModelHandle, path: &str| perplexity(&h, m, path, Map::new()));
@@ -363,7 +363,7 @@ fn score(host: &Host, m: &ModelHandle, text: &Dynamic) -> ScriptResult<Map> {
 fn perplexity(host: &Host, m: &ModelHandle, path: &str, options: Map) -> ScriptResult<Map> {
     let model = m.get()?;
     let mut o = Options::new("perplexity", options);
-    let window = o.take::<usize>("window", &["n_ctx", "context"])?.unwrap_or(512);
+    let window = o.take::<usize>("window", &["n_ctx", "context"])?.unwrap_or_else(|| model.info().context.min(512));
     o.finish()?;
     let found = guard(|| {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;

@@ -319,6 +319,48 @@ fn unknown_architectures_and_axes_say_who_could() {
 }
 
 #[test]
+fn the_older_spelling_of_scaling_wins_where_both_are_there() {
+    let hub = open("llama");
+    let mut config = hub.config.clone();
+    config.insert("rope_scaling".into(), serde_json::json!({"rope_type": "linear", "factor": 2.0}));
+    let found = spec(&*hub.weights, ConfigSource::Hub(&config)).unwrap();
+    assert_eq!(found.ropes[0].scaling, crate::transformer::RopeScaling::Linear { factor: 2.0 });
+}
+
+#[test]
+fn a_configuration_that_asks_for_millions_of_tensors_is_refused_before_they_are_listed() {
+    let hub = open("mixtral");
+    let mut config = hub.config.clone();
+    config.insert("num_hidden_layers".into(), 4096.into());
+    config.insert("num_local_experts".into(), 4096.into());
+    let (options, control) = (CandleOptions::default(), Control::default());
+    let e = load(hub.weights.clone(), ConfigSource::Hub(&config), &options, &control).unwrap_err().to_string();
+    assert!(e.contains("asks for at least 50"), "{e}");
+}
+
+#[test]
+fn dense_matrices_are_quantized_at_load_and_what_cannot_be_is_told() {
+    let hub = open("llama");
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let events = told.clone();
+    let control = Control::new(Interrupt::default(), move |event| {
+        if let crate::Event::Warning(text) = event {
+            events.lock().unwrap().push(text);
+        }
+    });
+    let reference = reference("llama");
+    for (quantize, tolerance, warned) in [(DType::Q8_0, 0.3, 0), (DType::Q4_K, 0.3, 1)] {
+        let options = CandleOptions { quantize: Some(quantize), ..CandleOptions::default() };
+        let backend = load(hub.weights.clone(), ConfigSource::Hub(&hub.config), &options, &control).unwrap();
+        let logits = feed(&mut *backend.sequence().unwrap(), &reference.ids, Rows::All);
+        let worst = distance(&logits, &reference.logits);
+        assert!(worst <= tolerance, "{quantize}: off by {worst}");
+        // Rows of 64 fill no blocks of 256: all but the embedding stay as they were, and that is said once.
+        assert_eq!(told.lock().unwrap().len(), warned, "{quantize}");
+    }
+}
+
+#[test]
 fn a_long_prompt_stops_within_a_tenth_of_a_second() {
     // Wide enough that an unbroken chunk of prompt would take longer than that.
     let (hidden, mlp, vocab, layers) = (512, 4096, 512, 6);

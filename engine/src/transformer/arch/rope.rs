@@ -25,10 +25,8 @@ fn partial(config: &Config, head_dim: usize, part: f64, theta: f64) -> Result<Ro
             "the candle backend computes one rotary embedding for all layers of this architecture",
         ));
     }
-    let scaling = match new {
-        Some(p) => Some(p),
-        None => config.object("rope_scaling")?,
-    };
+    // Where both are there the older key wins, as in transformers: people add it by hand to newer files.
+    let scaling = config.object("rope_scaling")?.or(new);
     build(config, new.as_ref(), scaling.as_ref(), head_dim, Usual { part, key: "rope_theta", theta })
 }
 
@@ -39,11 +37,7 @@ pub fn of_kind(config: &Config, kind: &str, head_dim: usize, (key, theta): (&str
         Some(p) if p.has_objects() => p.object(kind)?,
         other => other,
     };
-    let scaling = match new {
-        Some(p) => Some(p),
-        None if scaled => config.object("rope_scaling")?,
-        None => None,
-    };
+    let scaling = if scaled { config.object("rope_scaling")?.or(new) } else { new };
     build(config, new.as_ref(), scaling.as_ref(), head_dim, Usual { part: 1.0, key, theta })
 }
 
