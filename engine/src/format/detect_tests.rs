@@ -155,6 +155,12 @@ fn folders_resolve_or_say_what_they_hold() {
     assert!(hub.tokenizer_json.is_some());
     std::fs::remove_file(folder.path().join("config.json")).unwrap();
     assert!(HubFolder::open(folder.path()).unwrap_err().to_string().contains("expected config.json"));
+    // A clone without git-lfs: what is called weights only says where they are.
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 98362432\n";
+    std::fs::write(folder.path().join("config.json"), "{}").unwrap();
+    std::fs::write(folder.path().join("model.safetensors"), pointer).unwrap();
+    let e = HubFolder::open(folder.path()).unwrap_err().to_string();
+    assert!(e.contains("git-lfs pointer"), "{e}");
 }
 
 #[test]

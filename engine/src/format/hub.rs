@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::format::safetensors::SafetensorsFile;
 use crate::format::sharded::{ShardedFile, open_one};
-use crate::format::{TensorFile, foreign, small_json};
+use crate::format::{TensorFile, detect, foreign, small_json};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,7 +81,7 @@ pub(crate) fn weights(folder: &Path) -> Result<Arc<dyn TensorFile>> {
     }
     let single = folder.join("model.safetensors");
     if single.is_file() {
-        return Ok(Arc::new(SafetensorsFile::open(single)?));
+        return one(&single);
     }
     let names = file_names(folder)?;
     let all: Vec<&str> = names.iter().map(String::as_str).filter(|n| n.ends_with(".safetensors")).collect();
@@ -96,13 +96,19 @@ pub(crate) fn weights(folder: &Path) -> Result<Arc<dyn TensorFile>> {
             Err(Error::format(folder, problem)
                 .with_help("merge the adapter into its base model first (peft: merge_and_unload), then save that"))
         }
-        [only] => Ok(Arc::new(SafetensorsFile::open(folder.join(only))?)),
+        [only] => one(&folder.join(only)),
         [] => pytorch_weights(folder, &names),
         several => {
             let problem = format!("expected one set of weights, found {}", several.join(", "));
             Err(Error::format(folder, problem).with_help("name the file to open"))
         }
     }
+}
+
+/// A file of weights that is called safetensors; one that is something else (a git-lfs pointer, a web page) says what.
+fn one(path: &Path) -> Result<Arc<dyn TensorFile>> {
+    detect(path)?;
+    Ok(Arc::new(SafetensorsFile::open(path)?))
 }
 
 const PYTORCH_INDEX: &str = "pytorch_model.bin.index.json";

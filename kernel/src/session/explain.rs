@@ -317,7 +317,10 @@ fn in_use(name: &str) -> String {
         true => format!(
             "`{name}` is in use by the method that is running on it\nhelp: work on a copy: let copy = {name}; then use `copy` inside the function"
         ),
-        false => format!("{}\nhelp: work on a copy of the variable", sentence(name)),
+        false => format!(
+            "{}\nhelp: a function inside this call uses the variable that the call runs on; copy that first (let copy = m;) and use the copy inside",
+            sentence(name)
+        ),
     }
 }
 
