@@ -165,10 +165,17 @@ impl Names {
 
 /// Tensors that carry no weight of their own: tables that are computed from the configuration, and masks.
 pub fn is_derived(name: &str) -> bool {
-    let ends = ["rotary_emb.inv_freq", ".attn_rot_embd.weight", ".attn.bias", ".attn.masked_bias", ".attention.bias"];
-    let ends_more = [".attention.masked_bias", ".self_attention.masked_bias"];
+    let ends = [
+        "rotary_emb.inv_freq",
+        ".attn_rot_embd.weight",
+        ".attn.bias",
+        ".attn.masked_bias",
+        ".attention.bias",
+        ".attention.masked_bias",
+        ".self_attention.masked_bias",
+    ];
     let tables = ["rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"];
-    tables.contains(&name) || ends.iter().chain(&ends_more).any(|end| name.ends_with(end))
+    tables.contains(&name) || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// A tensor that a spec asks for.

@@ -136,18 +136,14 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<Tensor> {
             if y.is_empty() || !x.len().is_multiple_of(y.len()) {
                 return Err(Error::argument("sum", format!("rows of {} numbers", y.len()), x.len().to_string()));
             }
-            let mut out = vec![0.0; x.len()];
-            let sum = |out: &mut [f32], x: &[f32], y: &[f32]| {
-                out.iter_mut().zip(x).zip(y).for_each(|((out, x), y)| *out = x + y);
-            };
+            let mut out = x.to_vec();
             if x.len() == y.len() {
-                let parts = out.par_chunks_mut(SHARED).zip(x.par_chunks(SHARED)).zip(y.par_chunks(SHARED));
-                parts.for_each(|((out, x), y)| sum(out, x, y));
+                let parts = out.par_chunks_mut(SHARED).zip(y.par_chunks(SHARED));
+                parts.try_for_each(|(out, y)| math::add(out, y))?;
             } else {
                 let rows = (SHARED / y.len()).max(1) * y.len();
-                out.par_chunks_mut(rows).zip(x.par_chunks(rows)).for_each(|(out, x)| {
-                    out.chunks_mut(y.len()).zip(x.chunks(y.len())).for_each(|(out, x)| sum(out, x, y));
-                });
+                out.par_chunks_mut(rows)
+                    .try_for_each(|out| out.chunks_mut(y.len()).try_for_each(|out| math::add(out, y)))?;
             }
             Ok(out)
         })

@@ -67,16 +67,6 @@ impl Activation {
     }
 }
 
-/// out = silu(gate) · up: [`Activation::Silu`] with a gate.
-pub fn silu_mul(gate: &[f32], up: &[f32], out: &mut [f32]) -> Result<()> {
-    Activation::Silu.mul(gate, up, out)
-}
-
-/// out = gelu(gate) · up by the tanh form: [`Activation::GeluTanh`] with a gate.
-pub fn gelu_tanh_mul(gate: &[f32], up: &[f32], out: &mut [f32]) -> Result<()> {
-    Activation::GeluTanh.mul(gate, up, out)
-}
-
 /// A function of one vector.
 pub(super) trait Pointwise: Copy {
     /// Its values.

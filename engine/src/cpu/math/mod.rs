@@ -20,7 +20,7 @@ mod x86;
 #[cfg(test)]
 mod tests;
 
-pub use activation::{Activation, gelu_tanh_mul, silu_mul};
+pub use activation::Activation;
 pub use elementwise::{add, exp, softcap, softmax_row};
 pub use functions::{exp as exp_lanes, tanh as tanh_lanes};
 pub use lanes::{Element, Isa, Kernel, Lanes};
