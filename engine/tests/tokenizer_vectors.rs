@@ -134,3 +134,29 @@ fn a_megabyte_takes_no_time() {
         assert!(seconds < 5.0, "{name}: {seconds} s");
     }
 }
+
+/// A GGUF vocabulary written as the hub has it, read again by the `tokenizers` crate, makes the same tokens.
+#[test]
+fn the_hubs_form_of_a_vocabulary_makes_the_same_tokens() {
+    for name in ["gpt-2", "llama-spm", "qwen2"] {
+        let from = vocabulary(name);
+        let [(_, tokenizer), (_, config), (_, generation)] = from.hub_files().unwrap();
+        let bytes = serde_json::to_vec(&tokenizer).unwrap();
+        let hub = Tokenizer::from_json_bytes(&bytes, "tokenizer.json", Some(&config)).unwrap();
+        assert_eq!((hub.bos(), hub.eos(), hub.add_bos()), (from.bos(), from.eos(), from.add_bos()), "{name}");
+        assert_eq!(generation["eos_token_id"].as_array().unwrap().len(), from.end_of_generation().count());
+        let mut differing = Vec::new();
+        for (text, expected) in cases(name) {
+            for how in [Encode::PLAIN, Encode::PROMPT] {
+                let (ours, theirs) = (from.encode(&text, how).unwrap(), hub.encode(&text, how).unwrap());
+                if ours != theirs {
+                    differing.push((text.clone(), ours, theirs));
+                }
+            }
+            assert_eq!(hub.decode(&expected, true).unwrap(), text, "{name}");
+        }
+        assert!(differing.is_empty(), "{name}: {differing:?}");
+    }
+    let error = vocabulary("bert-bge").hub_files().unwrap_err().to_string();
+    assert!(error.contains("tokenizer.json") && error.contains("help:"), "{error}");
+}

@@ -119,7 +119,7 @@ fn perplexity_is_that_of_transformers() {
     assert!((found.perplexity - PERPLEXITY).abs() < 5e-4, "{}", found.perplexity);
 }
 
-/// The safetensors made of the file have no tokenizer: the backend is asked directly, with token ids.
+/// The backend is asked directly, with token ids.
 #[test]
 fn the_safetensors_made_of_it_give_the_same_logits_tokens_and_perplexity() {
     let Some(source) = real_model::smollm2() else { return };

@@ -1,4 +1,4 @@
-//! A GGUF model as a hub folder: safetensors weights under the hub's names, and `config.json`.
+//! A GGUF model as a hub folder: safetensors weights under the hub's names, `config.json` and the tokenizer's files.
 
 use super::store::store;
 use crate::control::Control;
@@ -7,6 +7,7 @@ use crate::format::atomic::write_small;
 use crate::format::gguf::GgufFile;
 use crate::format::safetensors::Writer;
 use crate::format::{DType, Metadata, TensorFile, TensorInfo};
+use crate::tokenizer::Tokenizer;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::Path;
@@ -41,7 +42,8 @@ const ARCHITECTURES: &[(&str, &str)] =
     &[("llama", "LlamaForCausalLM"), ("qwen2", "Qwen2ForCausalLM"), ("qwen3", "Qwen3ForCausalLM")];
 
 /// Writes `model.safetensors` and `config.json` of the GGUF model `from` into `folder`, which is made if need be. Every
-/// tensor is stored as `dtype` (F32, F16 or BF16). The tokenizer is not converted.
+/// tensor is stored as `dtype` (F32, F16 or BF16). The tokenizer's files follow where the hub has a form for the vocabulary;
+/// a warning says where not.
 ///
 /// # Errors
 /// The architecture is none of Llama's family that is known here, a tensor is unknown or cannot be computed, the
@@ -85,7 +87,16 @@ pub fn gguf_to_safetensors(
     let folder = folder.as_ref();
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     writer.write(folder.join("model.safetensors"), control)?;
-    write_small(&folder.join("config.json"), format!("{config:#}\n").as_bytes())
+    let write = |name: &str, value: &Value| write_small(&folder.join(name), format!("{value:#}\n").as_bytes());
+    write("config.json", &config)?;
+    match Tokenizer::from_gguf(file.metadata(), file.path()).and_then(|t| t.hub_files()) {
+        Ok(files) => files.iter().try_for_each(|(name, value)| write(name, value)),
+        Err(why) => {
+            control
+                .warn(format!("{} has no tokenizer, so that it cannot be loaded by itself: {why}", folder.display()));
+            Ok(())
+        }
+    }
 }
 
 /// `blk.3.attn_q.weight` as the hub says it.

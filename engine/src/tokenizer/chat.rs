@@ -7,7 +7,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde, ValueKind};
 use minijinja::{Environment, ErrorKind, Output, State, Value as Jinja};
 use minijinja_contrib::pycompat::unknown_method_callback;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// How a conversation is rendered.
@@ -62,6 +62,21 @@ impl Templates {
                 Self { default, named }
             }
             _ => Self::default(),
+        }
+    }
+
+    /// As `tokenizer_config.json` has them under `chat_template`.
+    pub fn to_config(&self) -> Option<Value> {
+        let default = self.default.iter().map(|source| ("default", source));
+        let others =
+            self.named.iter().filter(|(name, _)| name != "default").map(|(name, source)| (name.as_str(), source));
+        match (&self.default, self.named.is_empty()) {
+            (None, true) => None,
+            (Some(source), true) => Some(Value::from(source.as_str())),
+            _ => {
+                let list = default.chain(others).map(|(name, source)| json!({ "name": name, "template": source }));
+                Some(list.collect())
+            }
         }
     }
 

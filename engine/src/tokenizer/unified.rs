@@ -7,7 +7,7 @@ use super::stream::TextStream;
 use crate::Token;
 use crate::error::{Error, Result};
 use crate::format::Metadata;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -233,6 +233,32 @@ impl Tokenizer {
             format!("the tokenizer has {tokens} tokens, but the model's embedding only {rows} rows"),
         )
         .with_help("this tokenizer belongs to another model: use the one that came with the weights"))
+    }
+
+    /// The files that the hub keeps a tokenizer in, by name: `tokenizer.json`, and with roles, chat templates and the
+    /// ends of a generation `tokenizer_config.json` and `generation_config.json`.
+    ///
+    /// # Errors
+    /// The tokenizer comes from such files itself, or the hub has no form for its vocabulary.
+    pub fn hub_files(&self) -> Result<[(&'static str, Value); 3]> {
+        let Kind::Gguf(gguf) = self.kind() else {
+            return Err(Error::unsupported("writing a tokenizer that comes from a hub folder", "copy its files"));
+        };
+        let mut config = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "add_bos_token": self.add_bos(),
+            "clean_up_tokenization_spaces": false,
+        });
+        for (role, id) in gguf.named_special() {
+            config[role] = gguf.piece(id).into();
+        }
+        if let Some(templates) = self.inner.templates.to_config() {
+            config["chat_template"] = templates;
+        }
+        let ends: Vec<Token> = self.end_of_generation().collect();
+        let generation = json!({ "bos_token_id": self.bos(), "eos_token_id": ends });
+        let tokenizer = gguf.hub_form(&self.inner.source.display().to_string())?;
+        Ok([("tokenizer.json", tokenizer), ("tokenizer_config.json", config), ("generation_config.json", generation)])
     }
 
     /// The source of the default chat template.

@@ -53,6 +53,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_becomes_a_folder_that_is_a_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let code = format!(
+            "let file = sample_path(\"gguf\");
+             let folder = convert(file, {:?}, #{{ dtype: \"f32\" }});
+             let say = |path| load(path, #{{ backend: \"candle\" }}).generate(\"ROMEO:\", #{{ max_tokens: 20, temperature: 0.0 }}).text;
+             [say.call(file) == say.call(folder), load(folder).tokens(\"To be\") == load(file).tokens(\"To be\")]",
+            folder.path().join("model").display().to_string()
+        );
+        assert_eq!(run(&code).unwrap(), "[true, true]");
+    }
+
+    #[test]
     fn a_folder_becomes_a_file_becomes_a_smaller_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();

@@ -82,6 +82,13 @@ impl Bpe {
         Ok(Self { splitter: Splitter::new(vocab.pre)?, merges, bytes, lowercase })
     }
 
+    /// The pairs that are merged, the first to be merged first.
+    pub fn merges(&self) -> Vec<(Token, Token)> {
+        let mut ranked: Vec<_> = self.merges.iter().map(|(pair, (rank, _))| (*rank, *pair)).collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, pair)| pair).collect()
+    }
+
     /// Appends the tokens of a text that holds no special tokens.
     pub fn encode(&self, vocab: &Vocab, text: &str, out: &mut Vec<Token>) -> Result<()> {
         if let Model::Bpe { whitespace: true, .. } = vocab.model {

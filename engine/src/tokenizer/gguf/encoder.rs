@@ -19,15 +19,15 @@ use std::path::Path;
 /// The tokenizer of a GGUF file.
 #[derive(Debug)]
 pub(in crate::tokenizer) struct GgufTokenizer {
-    vocab: Vocab,
-    special: Special,
+    pub(super) vocab: Vocab,
+    pub(super) special: Special,
     partition: Partition,
-    algorithm: Algorithm,
-    add_space_prefix: bool,
+    pub(super) algorithm: Algorithm,
+    pub(super) add_space_prefix: bool,
 }
 
 #[derive(Debug)]
-enum Algorithm {
+pub(super) enum Algorithm {
     Bpe(Bpe),
     Spm(Spm),
     WordPiece(WordPiece),

@@ -3,6 +3,7 @@
 mod bpe;
 mod charsmap;
 mod encoder;
+mod hub_form;
 mod keys;
 mod kimi;
 mod partition;
