@@ -4,11 +4,13 @@
 //! - [`gemm`]: stored rows of weights times many vectors
 //! - [`attention`]: causal attention over a cache
 //! - [`math`]: activations, norms, rotations, sums
+//! - [`features`]: what this processor can do
 //!
 //! Everything is exact but for the rounding of f32: weights are expanded as they are stored, activations stay f32.
 //! Vector instructions are chosen at run time: AVX-512, AVX2, or what the compiler makes of plain loops.
 
 pub mod attention;
+pub mod features;
 pub mod gemm;
 pub mod math;
 pub mod rows;

@@ -137,6 +137,7 @@ impl Transformer {
             y = (y * self.spec.logit_scale)?;
         }
         Ok(match self.spec.logit_softcap {
+            Some(cap) if slices::is_plain(&y) => slices::softcap(&y, cap as f32)?,
             Some(cap) => ((y / cap)?.tanh()? * cap)?,
             None => y,
         })

@@ -107,6 +107,16 @@ pub fn activate(gate: &Tensor, up: Option<&Tensor>, activation: Activation) -> R
     Ok(Tensor::from_vec(values, gate.shape(), gate.device())?)
 }
 
+/// cap · tanh(x ÷ cap).
+pub fn softcap(x: &Tensor, cap: f32) -> Result<Tensor> {
+    let values = with(x, |x| {
+        let mut out = x.to_vec();
+        out.par_chunks_mut(SHARED).try_for_each(|part| math::softcap(part, cap))?;
+        Ok(out)
+    })?;
+    Ok(Tensor::from_vec(values, x.shape(), x.device())?)
+}
+
 /// Turns `x`, `[batch, tokens, heads, head_dim]`, by `cos` and `sin`, `[tokens, dims/2]`.
 pub fn rope(x: &Tensor, cos: &Tensor, sin: &Tensor, dims: usize, pairs: math::Pairs) -> Result<Tensor> {
     let (_, tokens, heads, head_dim) = x.dims4()?;

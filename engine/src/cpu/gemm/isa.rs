@@ -1,5 +1,7 @@
 //! What the processor can do, asked once and carried as a value.
 
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::features;
 use std::sync::OnceLock;
 
 /// A set of instructions this processor has. A value of this type is proof that the processor was asked.
@@ -55,10 +57,10 @@ impl Isa {
         let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
+            if features::avx512() {
                 all.push(Self(Kind::Avx512));
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            if features::avx2() {
                 all.push(Self(Kind::Avx2));
             }
         }
@@ -71,10 +73,10 @@ impl Isa {
     pub(super) fn run(self, work: impl Work) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: a value of this kind is made in `available` alone, after `is_x86_feature_detected!("avx512f")`.
+            // SAFETY: a value of this kind is made in `available` alone, after `features::avx512()`.
             Kind::Avx512 => unsafe { work.avx512() },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: a value of this kind is made in `available` alone, after the same question for avx2 and fma.
+            // SAFETY: a value of this kind is made in `available` alone, after `features::avx2()`.
             Kind::Avx2 => unsafe { work.avx2() },
             Kind::Portable => work.portable(),
         }

@@ -17,8 +17,6 @@ pub enum Activation {
     GeluTanh,
     /// ½ x (1 + erf(x ÷ √2))
     GeluErf,
-    /// x ÷ (1 + e^(−1.702 x))
-    QuickGelu,
     /// max(x, 0)
     Relu,
     /// max(x, 0)²
@@ -41,7 +39,6 @@ impl Activation {
             Self::Silu => isa.run(Alone(Silu, x)),
             Self::GeluTanh => isa.run(Alone(GeluTanh, x)),
             Self::GeluErf => isa.run(Alone(GeluErf, x)),
-            Self::QuickGelu => isa.run(Alone(QuickGelu, x)),
             Self::Relu => isa.run(Alone(Relu, x)),
             Self::ReluSquared => isa.run(Alone(ReluSquared, x)),
         }
@@ -59,7 +56,6 @@ impl Activation {
             Self::Silu => isa.run(Gated(Silu, gate, up, out)),
             Self::GeluTanh => isa.run(Gated(GeluTanh, gate, up, out)),
             Self::GeluErf => isa.run(Gated(GeluErf, gate, up, out)),
-            Self::QuickGelu => isa.run(Gated(QuickGelu, gate, up, out)),
             Self::Relu => isa.run(Gated(Relu, gate, up, out)),
             Self::ReluSquared => isa.run(Gated(ReluSquared, gate, up, out)),
         }
@@ -143,16 +139,6 @@ impl Pointwise for GeluErf {
     #[inline(always)]
     fn at<L: Lanes>(self, lanes: L, x: L::Vector) -> L::Vector {
         gelu(lanes, x)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct QuickGelu;
-
-impl Pointwise for QuickGelu {
-    #[inline(always)]
-    fn at<L: Lanes>(self, lanes: L, x: L::Vector) -> L::Vector {
-        gated(lanes, x, 1.702)
     }
 }
 

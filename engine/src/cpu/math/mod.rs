@@ -3,7 +3,7 @@
 //! - `lanes`: vectors and the choice of instructions; `x86` and `portable` are its instruction sets
 //! - `functions`: exp, tanh, sigmoid, gelu on vectors
 //! - `activation`: activations of a feed-forward network, with and without a gate
-//! - `elementwise`: sums, exponentials, softmax, soft caps
+//! - `elementwise`: sums, soft caps
 //! - `norm`: root-mean-square and layer norm
 //! - `rope`: rotary positions
 
@@ -21,7 +21,7 @@ mod x86;
 mod tests;
 
 pub use activation::Activation;
-pub use elementwise::{add, exp, softcap, softmax_row};
+pub use elementwise::{add, softcap};
 pub use functions::{exp as exp_lanes, tanh as tanh_lanes};
 pub use lanes::{Element, Isa, Kernel, Lanes};
 pub use norm::{layer_norm, rms_norm};

@@ -4,6 +4,7 @@
 //! has the instructions: the condition of every `unsafe` here. Loads and stores take slices and look at their length.
 
 use super::lanes::{Kernel, Lanes};
+use crate::cpu::features;
 use half::f16;
 use std::arch::x86_64::*;
 
@@ -18,12 +19,7 @@ pub struct Avx2(());
 impl Avx512 {
     /// Asks the processor.
     pub fn detect() -> Option<Self> {
-        let all = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512dq")
-            && Avx2::detect().is_some();
-        all.then_some(Self(()))
+        features::avx512().then_some(Self(()))
     }
 
     /// Runs `kernel`, compiled with these instructions.
@@ -41,9 +37,7 @@ impl Avx512 {
 impl Avx2 {
     /// Asks the processor.
     pub fn detect() -> Option<Self> {
-        let all =
-            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
-        all.then_some(Self(()))
+        features::avx2().then_some(Self(()))
     }
 
     /// Runs `kernel`, compiled with these instructions.

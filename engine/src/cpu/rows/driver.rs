@@ -22,6 +22,7 @@ pub(super) struct Product<'a> {
 
 /// How far ahead of their turn weights are asked for, at least, in bytes: about what memory delivers while an answer is
 /// on its way.
+#[cfg(target_arch = "x86_64")]
 pub(super) const AHEAD: usize = 4096;
 
 /// How many of `cols` values the kernels do: those in whole blocks of theirs, which for plain numbers are groups of 64.

@@ -2,6 +2,8 @@
 
 use super::driver::Product;
 use super::portable;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::features;
 use crate::format::DType;
 
 #[cfg(target_arch = "x86_64")]
@@ -44,18 +46,9 @@ impl Isa {
     fn is_here(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => {
-                // The names that the kernels switch on; AVX-512 F brings AVX2, FMA and F16C with it.
-                is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512dq")
-                    && Self::Avx2.is_here()
-            }
+            Self::Avx512 => features::avx512(),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => {
-                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
-            }
+            Self::Avx2 => features::avx2(),
             Self::Portable => true,
         }
     }
@@ -64,10 +57,10 @@ impl Isa {
     pub(super) fn dot(self, dtype: DType, job: &Product<'_>, out: &mut [f32]) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `is_here` has just found avx512f, avx512bw, avx512vl and avx512dq.
+            // SAFETY: `is_here` has just found them.
             Self::Avx512 if self.is_here() => unsafe { avx512::dot(dtype, job, out) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `is_here` has just found avx2, fma and f16c.
+            // SAFETY: `is_here` has just found them.
             Self::Avx2 if self.is_here() => unsafe { avx2::dot(dtype, job, out) },
             _ => portable::dot(dtype, job, out),
         }
@@ -77,10 +70,10 @@ impl Isa {
     pub(super) fn expand(self, dtype: DType, bytes: &[u8], out: &mut [f32]) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `is_here` has just found avx512f, avx512bw, avx512vl and avx512dq.
+            // SAFETY: `is_here` has just found them.
             Self::Avx512 if self.is_here() => unsafe { avx512::expand(dtype, bytes, out) },
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `is_here` has just found avx2, fma and f16c.
+            // SAFETY: `is_here` has just found them.
             Self::Avx2 if self.is_here() => unsafe { avx2::expand(dtype, bytes, out) },
             _ => portable::expand(dtype, bytes, out),
         }
