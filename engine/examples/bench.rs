@@ -4,9 +4,10 @@
 //!
 //!     cargo run --release --workspace --example bench -- MODEL.gguf --backend candle --threads 2 --pp 512 --tg 128
 //!
-//! `--backend` is `candle` or `llama_cpp`; `--cache` and `--fa` (on, off, auto) are llama_cpp's.
+//! `--backend` is `candle` or `llama_cpp`; `--activations` (auto, f32, int16, int8) is candle's, `--cache` and `--fa` (on, off,
+//! auto) are llama_cpp's.
 
-use minerva_engine::backend::candle::{self, CandleOptions, ConfigSource};
+use minerva_engine::backend::candle::{self, Activations, CandleOptions, ConfigSource};
 use minerva_engine::backend::{Backend, DEFAULT_CONTEXT, Rows};
 use minerva_engine::{Control, Error, Result, format};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ struct Arguments {
     repeat: usize,
     threads: Option<usize>,
     context: Option<usize>,
+    activations: Activations,
     cache: Option<String>,
     flash: Option<String>,
 }
@@ -39,6 +41,7 @@ fn arguments() -> Result<Arguments> {
         repeat: 5,
         threads: None,
         context: None,
+        activations: Activations::Auto,
         cache: None,
         flash: None,
     };
@@ -53,6 +56,7 @@ fn arguments() -> Result<Arguments> {
             "--reps" => a.repeat = number()?,
             "--threads" => a.threads = Some(number()?),
             "--context" => a.context = Some(number()?),
+            "--activations" => a.activations = value.parse()?,
             "--cache" => a.cache = Some(value),
             "--fa" => a.flash = Some(value),
             _ => return Err(Error::not_found("argument", &key, ["--pp", "--tg", "--depth", "--reps", "--threads"])),
@@ -68,7 +72,12 @@ fn load(a: &Arguments) -> Result<Arc<dyn Backend>> {
     let control = Control::default();
     match a.backend.as_str() {
         "candle" => {
-            let options = CandleOptions { context: a.context, threads: a.threads, ..Default::default() };
+            let options = CandleOptions {
+                context: a.context,
+                threads: a.threads,
+                activations: a.activations,
+                ..Default::default()
+            };
             candle::load(file, ConfigSource::Gguf, &options, &control)
         }
         #[cfg(feature = "llama-cpp")]
@@ -156,6 +165,8 @@ fn peak_memory() -> Option<f64> {
 }
 
 fn main() {
+    // As the program does.
+    minerva_engine::memory::keep_freed();
     let result = arguments().and_then(|a| run(&*load(&a)?, &a));
     if let Err(e) = result {
         eprintln!("error: {e}");

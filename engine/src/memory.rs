@@ -25,6 +25,21 @@ pub fn memory() -> Option<Memory> {
     })
 }
 
+/// Lets the C allocator keep what large results free for the next ones, up to 256 MB, instead of handing it back to the
+/// system: the megabytes that every step of a prompt takes would be fetched and cleared anew each time, which doubles
+/// the time of a small model. For the start of a program; does nothing where the allocator is not glibc's.
+pub fn keep_freed() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const MB: libc::c_int = 1 << 20;
+        let settings = [(libc::M_TRIM_THRESHOLD, 256 * MB), (libc::M_MMAP_THRESHOLD, 128 * MB), (libc::M_ARENA_MAX, 1)];
+        for (name, value) in settings {
+            // SAFETY: `mallopt` takes two numbers and locks the allocator itself. A setting it refuses stays as it was.
+            unsafe { libc::mallopt(name, value) };
+        }
+    }
+}
+
 /// `Error::Memory` when `needs` bytes are more than there are; `help` says what to do about it.
 pub(crate) fn check(what: &str, needs: u64, help: &str) -> Result<()> {
     match memory() {

@@ -3,13 +3,13 @@
 #
 #   tests/bench/speed.sh [ROUNDS] [MODEL…]
 #
-# Models: smollm2-TYPE (of the model that `make model` fetches, rewritten) and 1b-TYPE (random weights in the shape of
+# Models: smollm2-TYPE (of the model that `make model` fetches, rewritten; its rows of 576 do not fill blocks of 256, so that
+# Q4_K becomes Q5_0 but for one matrix a block, as in llama.cpp's Q4_K_M) and 1b-TYPE (random weights in the shape of
 # Llama 3.2 1B); without any, eight of them. Everything is kept in $MINERVA_BENCH_CACHE (default
 # ~/.cache/minerva/speed, a few GB). Every number is a median over ROUNDS (default 3) of 2 runs each, in turns; llama.cpp
 # is the build inside our own program, for this processor, and at depth its best setting (flash attention on or off, cache
-# f16, bf16 or q8_0) counts. Run it on a quiet machine. THREADS ("1 2"), DEPTHS ("0 512 2048") and GENERATE (128) may be
-# set to measure less. Rows called memory are peaks of
-# resident memory in MB, mapped weights included, over all tests.
+# f16, bf16 or q8_0) counts. The column int8 is ours with #{ activations: "int8" }. Run it on a quiet machine. THREADS ("1 2"), DEPTHS ("0 512 2048") and GENERATE (128) may be set to measure less. Rows called memory
+# are peaks of resident memory in MB, mapped weights included, over all tests.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +17,7 @@ root=$(cd "$here/../.." && pwd)
 cache=${MINERVA_BENCH_CACHE:-$HOME/.cache/minerva/speed}
 rounds=${1:-3}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- smollm2-Q4_0 smollm2-Q4_1 smollm2-Q8_0 smollm2-Q5_0 smollm2-F16 1b-Q4_0 1b-mixed 1b-Q8_0
+[ $# -gt 0 ] || set -- smollm2-Q4_0 smollm2-Q4_1 smollm2-Q8_0 smollm2-Q4_K smollm2-F16 1b-Q4_0 1b-mixed 1b-Q8_0
 mkdir -p "$cache"
 
 (cd "$root" && cargo build --quiet --release --locked --workspace --examples)
@@ -61,6 +61,7 @@ for model in "$@"; do
                 # shellcheck disable=SC2086 # options, one by one
                 {
                     bench --backend candle $test | keep "$model" "$threads" minerva
+                    bench --backend candle --activations int8 $test | keep "$model" "$threads" int8
                     RAYON_NUM_THREADS=$threads "$peer" "$file" "$threads" $prompt "${GENERATE:-128}" $depth 2 2>/dev/null |
                         keep "$model" "$threads" candle-transformers || true
                     bench --backend llama_cpp $test | keep "$model" "$threads" llama.cpp
@@ -84,14 +85,14 @@ awk '
     }
     { row = $1 " " $2 " " $3; if (!(row in seen)) { seen[row] = 1; order[++rows] = row } all[row, $4] = all[row, $4] " " $5 }
     END {
-        printf "%-14s %7s %-11s %10s %10s %10s %9s %9s\n", "model", "threads", "test", "minerva", "candle-tr", "llama.cpp", "/candle", "/llama"
+        printf "%-14s %7s %-11s %9s %9s %9s %9s %8s %8s\n", "model", "threads", "test", "minerva", "int8", "candle-tr", "llama.cpp", "/candle", "/llama"
         for (i = 1; i <= rows; i++) {
             row = order[i]; split(row, f, " ")
-            mine = median(all[row, "minerva"]); candle = median(all[row, "candle-transformers"])
+            mine = median(all[row, "minerva"]); whole = median(all[row, "int8"]); candle = median(all[row, "candle-transformers"])
             llama = median(all[row, "llama.cpp"])
             split("off bf16 q8_0", settings, " ")
             for (s in settings) { other = median(all[row, "llama.cpp:" settings[s]]); if (other > llama) llama = other }
-            printf "%-14s %7s %-11s %10.1f %10.1f %10.1f %9.2f %9.2f\n", f[1], f[2], f[3], mine, candle, llama,
+            printf "%-14s %7s %-11s %9.1f %9s %9.1f %9.1f %8.2f %8.2f\n", f[1], f[2], f[3], mine, whole ? sprintf("%.1f", whole) : "", candle, llama,
                 candle ? mine / candle : 0, llama ? mine / llama : 0
         }
     }' "$samples"

@@ -15,3 +15,15 @@ pub fn avx512() -> bool {
         && is_x86_feature_detected!("avx512dq")
         && avx2()
 }
+
+/// What [`avx512`] asks for, and VNNI: products of whole numbers, four in the place of one.
+#[cfg(target_arch = "x86_64")]
+pub fn avx512_vnni() -> bool {
+    avx512() && is_x86_feature_detected!("avx512vnni")
+}
+
+/// What [`avx512_vnni`] asks for, and VBMI: bytes of a vector in any order.
+#[cfg(target_arch = "x86_64")]
+pub fn avx512_vbmi() -> bool {
+    avx512_vnni() && is_x86_feature_detected!("avx512vbmi")
+}

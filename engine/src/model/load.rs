@@ -150,18 +150,32 @@ fn load_on(kind: BackendKind, source: &Source, options: &LoadOptions, control: &
         }
         #[cfg(feature = "llama-cpp")]
         BackendKind::LlamaCpp => {
-            if options.dtype != WeightDType::Auto || options.quantize.is_some() {
-                return Err(Error::unsupported(
-                    "llama_cpp computes with weights as the file stores them; the options dtype and quantize are candle's",
-                    "leave them out, or use #{ backend: \"candle\" }",
-                ));
-            }
+            only_for_candle(options)?;
             let options = llama_options(options)?;
             room(backend::llama_cpp::memory_needs(&*file, &options)?.total())?;
             backend::llama_cpp::load(&*file, &options, control)
         }
         #[cfg(not(feature = "llama-cpp"))]
         BackendKind::LlamaCpp => Err(Error::unsupported("this build does not contain llama.cpp", "")),
+    }
+}
+
+/// As [`only_for_llama_cpp`], the other way round.
+#[cfg(feature = "llama-cpp")]
+fn only_for_candle(options: &LoadOptions) -> Result<()> {
+    let given = [
+        ("dtype", options.dtype != WeightDType::Auto),
+        ("quantize", options.quantize.is_some()),
+        ("activations", options.activations != super::Activations::Auto),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::unsupported(
+            format!(
+                "the option {name} is candle's: llama_cpp computes with weights as the file stores them, in its own way"
+            ),
+            format!("leave {name} out, or use #{{ backend: \"candle\" }}"),
+        )),
     }
 }
 
@@ -206,6 +220,7 @@ fn candle_options(options: &LoadOptions) -> Result<backend::candle::CandleOption
             WeightDType::BF16 => Some(DType::BF16),
         },
         quantize: options.quantize,
+        activations: options.activations,
         half_cache,
     })
 }

@@ -9,7 +9,7 @@ mod session;
 
 pub use handle::Model;
 pub use load::load;
-pub use options::{BackendChoice, DeviceChoice, LoadOptions, WeightDType};
+pub use options::{Activations, BackendChoice, DeviceChoice, LoadOptions, WeightDType};
 pub use resolve::resolve;
 pub use score::{Perplexity, Score};
 pub use session::Session;

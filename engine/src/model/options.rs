@@ -1,6 +1,7 @@
 //! What a caller may ask of a load. Everything has an automatic choice, and every choice can be forced.
 
 pub use crate::backend::BackendChoice;
+pub use crate::backend::candle::Activations;
 use crate::backend::choose;
 use crate::error::{Error, Result};
 use crate::format::DType;
@@ -79,6 +80,8 @@ pub struct LoadOptions {
     pub flash_attention: Option<bool>,
     /// A quantized type (`"Q4_0"`, `"Q8_0"`, …) for dense matrices, made at load; candle's.
     pub quantize: Option<DType>,
+    /// How activations meet quantized matrices; candle's.
+    pub activations: Activations,
     /// How keys and values are stored: `"f16"` (llama.cpp's default), `"f32"` (candle's); llama.cpp also has `"bf16"` and
     /// `"q8_0"`.
     pub cache_type: Option<String>,
@@ -97,6 +100,7 @@ impl Default for LoadOptions {
             gpu_layers: None,
             flash_attention: None,
             quantize: None,
+            activations: Activations::Auto,
             cache_type: None,
             memory_check: true,
         }

@@ -5,6 +5,7 @@ use super::matrix::Matrix;
 use super::spec::Spec;
 use super::weights::{Part, Source, Weight};
 use crate::control::Control;
+use crate::cpu::integer::Precision;
 use crate::error::{Error, Result};
 use crate::format::{DType, TensorFile, TensorInfo, dequantize, quantize};
 use candle_core::{Device, Tensor};
@@ -54,6 +55,8 @@ pub struct Storage {
     pub dtype: Option<DType>,
     /// Dense matrices in this quantized type; the embedding and the output layer in one that costs them less.
     pub quantize: Option<DType>,
+    /// What activations are rounded to before many of them meet a quantized matrix; `None`: they stay f32.
+    pub rounding: Option<Precision>,
 }
 
 /// Reads weights from a file: matrices stay where they are, vectors become f32.
@@ -170,7 +173,7 @@ impl Source for FileSource<'_> {
                 None => stored,
             };
             self.footprint.count(matrix.dtype(), rows * cols, matrix.bytes(), matrix.is_mapped());
-            Weight::Stored(matrix)
+            Weight::Stored(matrix.rounding(self.storage.rounding))
         } else {
             let tensor = Tensor::from_vec(stored.expand(0..rows)?, (rows, cols), &self.device)?;
             self.footprint.count(DType::F32, rows * cols, (rows * cols * 4) as u64, false);

@@ -4,6 +4,8 @@ use super::slices;
 use super::weights::Part;
 use crate::control::Control;
 use crate::cpu::gemm::{self, Packed};
+use crate::cpu::integer::dots::{self, Few};
+use crate::cpu::integer::{self, Precision, Rounded};
 use crate::cpu::rows;
 use crate::error::{Error, Result};
 use crate::format::{DType, TensorFile};
@@ -19,6 +21,9 @@ const TASK: usize = 32 << 10;
 /// that all threads end together.
 const TASK_BYTES: usize = 24 << 10;
 
+/// Columns from which the product of a few vectors in whole numbers is faster than the exact one, measured.
+const LONG: usize = 1024;
+
 /// A matrix `[rows, cols]` in the bytes of a file or in memory. Cheap to clone.
 #[derive(Clone)]
 pub struct Matrix {
@@ -29,6 +34,7 @@ pub struct Matrix {
     rows: usize,
     cols: usize,
     row_bytes: usize,
+    rounding: Option<Precision>,
 }
 
 #[derive(Clone)]
@@ -108,7 +114,7 @@ impl Matrix {
             let expected = format!("{rows} rows of {row_bytes} bytes");
             return Err(Error::argument(name, expected, format!("{length} bytes")));
         }
-        let matrix = Self { bytes, dtype, start: 0, rows, cols, row_bytes };
+        let matrix = Self { bytes, dtype, start: 0, rows, cols, row_bytes, rounding: None };
         // A type that cannot be computed is told at load, not in the middle of a prompt.
         dtype.computable()?;
         if dtype.is_whole() {
@@ -117,6 +123,13 @@ impl Matrix {
             ));
         }
         Ok(matrix)
+    }
+
+    /// The same matrix, whose products round the vectors first to whole numbers of that precision, where that is faster.
+    /// A type that there is no such product for keeps the exact one.
+    #[must_use]
+    pub fn rounding(self, precision: Option<Precision>) -> Self {
+        Self { rounding: precision.filter(|_| integer::takes(self.dtype)), ..self }
     }
 
     /// `[rows, cols]`.
@@ -154,6 +167,25 @@ impl Matrix {
         })
     }
 
+    /// What `count` vectors, a few, are rounded to before they meet this matrix. Eight bits a weight keep memory busy
+    /// enough for the exact product to wait for it all the same, twice the work for 16 bits pays for two vectors, and
+    /// short rows are over before anything is gained.
+    fn rounding_of(&self, count: usize) -> Option<Precision> {
+        let pays = |p: &Precision| self.cols >= LONG && (*p == Precision::Int8 || count <= 2);
+        self.rounding.filter(pays).filter(|_| self.dtype != DType::Q8_0 && dots::takes(self.dtype))
+    }
+
+    /// The bytes of some columns of a row, which start and end with a block; none past the end.
+    fn blocks(&self, row: usize, columns: Range<usize>) -> &[u8] {
+        let at = |column: usize| self.dtype.bytes_for(column).and_then(|n| usize::try_from(n).ok());
+        let (Some(from), Some(to)) = (at(columns.start), at(columns.end)) else { return &[] };
+        if row >= self.rows {
+            return &[];
+        }
+        let start = (self.start + row) * self.row_bytes;
+        self.all().ok().and_then(|all| all.get(start + from..start + to)).unwrap_or_default()
+    }
+
     /// Expands rows to f32, `[rows, cols]` row-major.
     pub fn expand(&self, rows: Range<usize>) -> Result<Vec<f32>> {
         let bytes = self.stored(rows.clone())?;
@@ -178,8 +210,8 @@ impl Matrix {
         Ok(Tensor::from_vec(out, shape, &Device::Cpu)?)
     }
 
-    /// `x · Wᵀ` for `x` of shape `[…, cols]` f32. Activations stay f32 and weights are expanded exactly, so the only
-    /// error is that of summation.
+    /// `x · Wᵀ` for `x` of shape `[…, cols]` f32. Weights are taken exactly as stored. Activations stay f32, so that the
+    /// only error is that of summation, unless [`Matrix::rounding`] says otherwise.
     pub fn project(&self, x: &Tensor, control: &Control) -> Result<Tensor> {
         let mut all = Self::project_all(&[self], x, control)?;
         all.pop().ok_or_else(|| Error::backend("candle", "a product has no result"))
@@ -199,11 +231,7 @@ impl Matrix {
             if count <= rows::MOST {
                 few(all, x, count, &mut outputs, control)?;
             } else {
-                let packed = Packed::new(x, count, cols)?;
-                let interrupt = &control.interrupt;
-                for (matrix, out) in all.iter().zip(&mut outputs) {
-                    gemm::product(&packed, *matrix, out, matrix.rows, &|| interrupt.is_raised())?;
-                }
+                many(all, x, count, &mut outputs, control)?;
             }
             Ok(outputs)
         })?;
@@ -216,10 +244,12 @@ impl Matrix {
     }
 }
 
-/// A stretch of rows, and where their products go.
+/// A stretch of rows, what they are multiplied with, and where their products go.
 struct Task<'a> {
     dtype: DType,
     cols: usize,
+    /// The vectors as whole numbers, where these shall be used.
+    whole: Option<&'a Few>,
     rows: &'a [u8],
     out: &'a mut [f32],
 }
@@ -227,23 +257,54 @@ struct Task<'a> {
 /// Products with up to [`rows::MOST`] vectors: bound by reading the weights, which is done once.
 fn few(all: &[&Matrix], x: &[f32], count: usize, outputs: &mut [Vec<f32>], control: &Control) -> Result<()> {
     let interrupt = &control.interrupt;
+    let precision = all.iter().find_map(|m| m.rounding_of(count));
+    let whole = precision.map(|p| Few::new(x, count, x.len() / count.max(1), p)).transpose()?;
     let mut tasks = Vec::new();
     for (matrix, out) in all.iter().zip(outputs.iter_mut()) {
         // Whole groups of rows: the kernel takes four at a time.
         let group = (TASK_BYTES / matrix.row_bytes).max(1).next_multiple_of(4);
         let rows = matrix.stored(0..matrix.rows)?.chunks(group * matrix.row_bytes);
         let parts = out.chunks_mut(group * count).zip(rows);
-        tasks.extend(parts.map(|(out, rows)| Task { dtype: matrix.dtype, cols: matrix.cols, rows, out }));
+        let whole = whole.as_ref().filter(|_| precision.is_some() && matrix.rounding_of(count) == precision);
+        tasks.extend(parts.map(|(out, rows)| Task { dtype: matrix.dtype, cols: matrix.cols, whole, rows, out }));
     }
     tasks.into_par_iter().try_for_each_init(Vec::new, |room, task| {
         // Weights that still lie on a disk can take their time.
         interrupt.check()?;
-        rows::dot_rows(task.dtype, task.rows, task.cols, x, count, task.out, room)
+        match task.whole {
+            Some(whole) => dots::dot_rows(task.dtype, task.rows, whole, task.out),
+            None => rows::dot_rows(task.dtype, task.rows, task.cols, x, count, task.out, room),
+        }
     })?;
     if count > 1 {
         for out in outputs {
             // The kernel writes [rows, count].
             *out = (0..count).flat_map(|c| out.iter().skip(c).step_by(count).copied()).collect();
+        }
+    }
+    Ok(())
+}
+
+/// Products with many vectors, which are packed once for all matrices that want them in the same form.
+fn many(all: &[&Matrix], x: &[f32], count: usize, outputs: &mut [Vec<f32>], control: &Control) -> Result<()> {
+    let stop = || control.interrupt.is_raised();
+    let (mut whole, mut exact) = (None::<Rounded>, None::<Packed>);
+    for (matrix, out) in all.iter().zip(outputs) {
+        match matrix.rounding {
+            Some(precision) => {
+                let x = match whole.take().filter(|x| x.precision() == precision) {
+                    Some(x) => x,
+                    None => Rounded::new(x, count, matrix.cols, precision)?,
+                };
+                integer::product(whole.insert(x), *matrix, out, matrix.rows, &stop)?;
+            }
+            None => {
+                let x = match exact.take() {
+                    Some(x) => x,
+                    None => Packed::new(x, count, matrix.cols)?,
+                };
+                gemm::product(exact.insert(x), *matrix, out, matrix.rows, &stop)?;
+            }
         }
     }
     Ok(())
@@ -263,12 +324,24 @@ impl gemm::Weights for Matrix {
     }
 
     fn stored(&self, row: usize, columns: Range<usize>) -> &[u8] {
-        let at = |column: usize| self.dtype.bytes_for(column).and_then(|n| usize::try_from(n).ok());
-        let (Some(from), Some(to)) = (at(columns.start), at(columns.end)) else { return &[] };
-        if row >= self.rows {
-            return &[];
-        }
-        let start = (self.start + row) * self.row_bytes;
-        self.all().ok().and_then(|all| all.get(start + from..start + to)).unwrap_or_default()
+        self.blocks(row, columns)
+    }
+}
+
+impl integer::Weights for Matrix {
+    fn n(&self) -> usize {
+        self.rows
+    }
+
+    fn k(&self) -> usize {
+        self.cols
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn stored(&self, row: usize, columns: Range<usize>) -> &[u8] {
+        self.blocks(row, columns)
     }
 }

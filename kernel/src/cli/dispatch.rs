@@ -31,6 +31,7 @@ pub fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "{}", cpu::message(&missing));
         return exit(WRONG_PROCESSOR);
     }
+    minerva_engine::memory::keep_freed();
     panics::silence_all();
     let code = panics::catch(|| command(Arguments::parse())).unwrap_or_else(|panic| {
         complain(&panic.to_string());

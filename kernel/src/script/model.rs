@@ -62,7 +62,7 @@ fn loading(engine: &mut Engine, host: &Host) {
     let h = host.clone();
     define("load", &["path: string", "Model"], doc)
         .register_into_engine(engine, move |name: &str| load(&h, name, Map::new()));
-    let doc = "Loads a model with options: backend, device, dtype, quantize, context, threads, gpu_layers, flash_attention, cache_type, memory_check.\n\n```\nlet m = load(\"sample\", #{ backend: \"candle\", context: 512 });\n```";
+    let doc = "Loads a model with options: backend, device, dtype, quantize, activations, context, threads, gpu_layers, flash_attention, cache_type, memory_check.\n\n```\nlet m = load(\"sample\", #{ backend: \"candle\", context: 512 });\n```";
     let h = host.clone();
     define("load", &["path: string", "options: map", "Model"], doc)
         .register_into_engine(engine, move |name: &str, options: Map| load(&h, name, options));
@@ -232,6 +232,9 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
             raise(Error::argument("load: option quantize", "a type such as \"Q4_0\" or \"Q8_0\"", format!("{name:?}")))
         };
         options.quantize = Some(DType::from_name(&name.to_uppercase()).ok_or_else(unknown)?);
+    }
+    if let Some(form) = o.take::<String>("activations", &[])? {
+        options.activations = form.parse().map_err(raise)?;
     }
     options.context = o.take::<usize>("context", &["n_ctx"])?.map(between("context", 1, MOST_CONTEXT)).transpose()?;
     options.threads =

@@ -58,7 +58,8 @@ pub fn load(
         ConfigSource::Hub(_) => Naming::Hub,
     };
     let names = Names::in_file(&spec, naming, &*file);
-    let storage = Storage { dtype: options.dtype, quantize: options.quantize };
+    let storage =
+        Storage { dtype: options.dtype, quantize: options.quantize, rounding: options.activations.rounding() };
     let mut source = FileSource::new(file.clone(), &spec, &names, storage, &options.device, control)?;
     let weights = Weights::build(&spec, &names, &mut source)?;
     let footprint = source.footprint().clone();

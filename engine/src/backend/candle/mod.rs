@@ -9,7 +9,7 @@ mod sequence;
 
 pub use load::{ConfigSource, load, spec};
 pub use memory::memory_needs;
-pub use options::CandleOptions;
+pub use options::{Activations, CandleOptions};
 
 #[cfg(test)]
 mod tests;
