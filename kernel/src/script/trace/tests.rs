@@ -261,7 +261,7 @@ fn a_hook_that_keeps_what_it_makes_to_itself_is_told() {
     }
     assert_eq!(n.ok("m.run_with_hooks(\"To be\", [[p, |x| { x *= 2.0; x }]]).allclose(m.run_with_hooks(\"To be\", [[p, |x| x * 2.0]]))"), "true");
     // One that only looks may return nothing, whatever it does with what it sees.
-    n.ok("let seen = []; let look = |x| { let y = x * 2.0; y *= 3.0; seen.push(x.dot(x)); seen.push(x[0]); let f = |a| a + x; f.call(x); };");
+    n.ok("let seen = []; let look = |x| { let y = x * 2.0; y *= 3.0; seen.push(x.dot(x)); seen.push(x[0]); let f = |a| a + x; f.call(x); () };");
     assert_eq!(n.ok("m.run_with_hooks(\"To be\", [[p, look]]).allclose(plain)"), "true");
     assert_eq!(n.ok("seen.len() == 2 && seen[1].shape == [m.info().hidden_size]"), "true");
     for wrong in ["|| 5", "|a, b, c| a"] {
