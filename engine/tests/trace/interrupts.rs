@@ -6,8 +6,11 @@ use minerva_engine::{Error, Event, Interrupt};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// How much was done, of how much, at each event.
+type Told = Arc<Mutex<Vec<(u64, u64)>>>;
+
 /// A control that is interrupted at the n-th event of progress, and what it was told.
-fn stops_at(n: usize) -> (Control, Arc<Mutex<Vec<(u64, u64)>>>) {
+fn stops_at(n: usize) -> (Control, Told) {
     let (interrupt, seen, count) = (Interrupt::default(), Arc::new(Mutex::new(Vec::new())), AtomicUsize::new(0));
     let (flag, list) = (interrupt.clone(), seen.clone());
     let control = Control::new(interrupt, move |event| {
