@@ -5,6 +5,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::transformer::{HookPoint, Hooks, Point};
 use candle_core::Tensor;
+use std::sync::Arc;
 
 /// Which implementation runs a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -156,21 +157,29 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
         Err(no_hooks("the logit lens"))
     }
 
-    /// What `metric` makes of the logits of `tokens` (`[pos, vocabulary]`), and its derivative by the activation at each
-    /// of `points`, of the activation's shape with a batch of one: `[1, pos, hidden]`.
+    /// What `metric` makes of the logits after the token at `position`, and its derivative by the activation at each of
+    /// `points`, of the activation's shape with a batch of one: `[1, pos, hidden]`.
     fn gradients(
         &self,
         tokens: &[Token],
         points: &[(Point, usize)],
+        position: usize,
         metric: &Metric<'_>,
         control: &Control,
     ) -> Result<Gradients> {
-        let _ = (tokens, points, metric, control);
+        let _ = (tokens, points, position, metric, control);
         Err(no_hooks("gradients"))
+    }
+
+    /// The same weights, not copied, with `value` added at each hook point in every pass, beside what this backend adds
+    /// already. A value has the shape of the activation without batch and positions.
+    fn steered(&self, additions: &[(Point, usize, Tensor)]) -> Result<Arc<dyn Backend>> {
+        let _ = additions;
+        Err(no_hooks("steering"))
     }
 }
 
-/// A number made of logits `[pos, vocabulary]`: a scalar, computed by operations that can be differentiated.
+/// A number made of logits `[vocabulary]`: a scalar, computed by operations that can be differentiated.
 pub type Metric<'a> = dyn Fn(&Tensor) -> Result<Tensor> + Sync + 'a;
 
 /// A metric and its derivatives.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::TensorFile;
 use crate::generate::{self, Candidate, GenerateOptions, Generation};
 use crate::memory;
+use crate::tensor::number;
 use crate::tokenizer::{ChatOptions, Encode, Tokenizer};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,28 @@ struct Inner {
     backend: Arc<dyn Backend>,
     why: String,
     load_time: Duration,
+    steers: Vec<Steer>,
+}
+
+/// A vector that a model adds to its activations in every pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Steer {
+    /// The hook points, as they were asked for: a name or a pattern.
+    pub pattern: String,
+    /// How many points that is.
+    pub points: usize,
+    /// What the vector is multiplied by.
+    pub factor: f64,
+    /// The length of the vector before that.
+    pub norm: f64,
+}
+
+/// `4 × v (norm 12.3) at blocks.6.hook_resid_post`.
+impl std::fmt::Display for Steer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} × v (norm {}) at {}", number(self.factor), number(self.norm), self.pattern)?;
+        if self.points > 1 { write!(f, " ({} points)", self.points) } else { Ok(()) }
+    }
 }
 
 impl Model {
@@ -37,7 +60,8 @@ impl Model {
         why: String,
         load_time: Duration,
     ) -> Self {
-        Self { inner: Arc::new(Inner { file, tokenizer, cache: Mutex::new(None), backend, why, load_time }) }
+        let (cache, steers) = (Mutex::new(None), Vec::new());
+        Self { inner: Arc::new(Inner { file, tokenizer, cache, backend, why, load_time, steers }) }
     }
 
     /// The file, or the set of files, that its weights are in.
@@ -63,6 +87,21 @@ impl Model {
     /// How long loading took.
     pub fn load_time(&self) -> Duration {
         self.inner.load_time
+    }
+
+    /// A second handle of the same weights, whose passes `backend` runs: this model's own, with vectors added that
+    /// `steer` describes. This handle stays as it is.
+    pub(crate) fn steered(&self, backend: Arc<dyn Backend>, steer: Steer) -> Self {
+        let Inner { file, tokenizer, why, load_time, steers, .. } = &*self.inner;
+        let steers = steers.iter().cloned().chain([steer]).collect();
+        let (cache, load_time) = (Mutex::new(None), *load_time);
+        let (file, tokenizer, why) = (file.clone(), tokenizer.clone(), why.clone());
+        Self { inner: Arc::new(Inner { file, tokenizer, cache, backend, why, load_time, steers }) }
+    }
+
+    /// What it adds to its activations in every pass; empty for a model as it was loaded.
+    pub fn steers(&self) -> &[Steer] {
+        &self.inner.steers
     }
 
     /// Its tokenizer.

@@ -7,7 +7,7 @@ mod resolve;
 mod score;
 mod session;
 
-pub use handle::Model;
+pub use handle::{Model, Steer};
 pub use load::load;
 pub use options::{Activations, BackendChoice, DeviceChoice, LoadOptions, WeightDType};
 pub use resolve::resolve;

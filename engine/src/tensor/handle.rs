@@ -37,6 +37,11 @@ impl Tensor {
         Ok(Self { name: None, dtype, shape: tensor.dims().into(), source: Source::Memory(tensor) })
     }
 
+    /// Whether both are one tensor in memory: copies of a handle, not tensors of equal values.
+    pub fn is_same(&self, other: &Self) -> bool {
+        matches!((&self.source, &other.source), (Source::Memory(a), Source::Memory(b)) if a.id() == b.id())
+    }
+
     /// The tensor at a position of a file. Nothing is read until values are needed.
     pub fn from_file(file: Arc<dyn TensorFile>, index: usize) -> Result<Self> {
         let info = file.tensors().get(index).ok_or_else(|| {

@@ -50,8 +50,8 @@ pub fn gradients<S: AsRef<str>>(
         return Err(Error::argument("token", format!("an id below the vocabulary's {vocab}"), bad.to_string()));
     }
     let points: Vec<_> = chosen.points().iter().map(|p| (p.point, p.layer)).collect();
-    let metric = move |logits: &Candle| metric(logits, row, target);
-    let found = model.backend().gradients(tokens, &points, &metric, control)?;
+    let metric = move |logits: &Candle| metric(logits, target);
+    let found = model.backend().gradients(tokens, &points, row, &metric, control)?;
     let mut gradients = Activations::default();
     for (point, layer, gradient) in &found.gradients {
         gradients.push(&point.name(*layer), alone(gradient)?);
@@ -59,8 +59,7 @@ pub fn gradients<S: AsRef<str>>(
     Ok(GradientTrace { tokens: tokens.to_vec(), value: found.value, gradients })
 }
 
-fn metric(logits: &Candle, row: usize, target: Target) -> Result<Candle> {
-    let logits = logits.get(row)?;
+fn metric(logits: &Candle, target: Target) -> Result<Candle> {
     let at = |token: Token| logits.get(token as usize);
     Ok(match target.minus {
         Some(other) => (at(target.token)? - at(other)?)?,
@@ -73,7 +72,7 @@ fn metric(logits: &Candle, row: usize, target: Target) -> Result<Candle> {
     })
 }
 
-fn position(position: i64, len: usize) -> Result<usize> {
+pub(super) fn position(position: i64, len: usize) -> Result<usize> {
     let count = len as i64;
     let at = if position < 0 { position + count } else { position };
     usize::try_from(at).ok().filter(|at| *at < len).ok_or_else(|| {

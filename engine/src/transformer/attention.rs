@@ -1,6 +1,8 @@
 //! Attention over the tokens so far, step by step on tensors: on any device, differentiable, open to hooks.
 
+use super::attention_pieces as pieces;
 use super::hooks::{Point, Tap};
+use super::recorded;
 use super::slices::{self, Stored};
 use super::spec::Spec;
 use crate::control::Control;
@@ -17,6 +19,7 @@ pub fn mask(
     window: Option<usize>,
     slopes: Option<&[f32]>,
     device: &Device,
+    control: &Control,
 ) -> Result<Option<Tensor>> {
     let keys = start + queries;
     // A single query sees the past, unless a window hides its oldest part.
@@ -31,7 +34,11 @@ pub fn mask(
     Ok(Some(match slopes {
         None => Tensor::from_iter(rows(0.0), device)?.reshape((queries, keys))?,
         Some(slopes) => {
-            let values: Vec<f32> = slopes.iter().flat_map(|s| rows(*s)).collect();
+            let mut values = Vec::with_capacity(slopes.len() * queries * keys);
+            for slope in slopes {
+                control.check()?;
+                values.extend(rows(*slope));
+            }
             Tensor::from_vec(values, (slopes.len(), queries, keys), device)?
         }
     }))
@@ -40,38 +47,54 @@ pub fn mask(
 /// `softmax(cap(q kᵀ · scale) + mask) v`.
 ///
 /// `q` is `[batch, queries, heads, d]`; `k` and `v` are `[batch * kv_heads, keys, d]` where `heads` is a multiple of
-/// `kv_heads`: consecutive query heads share a key head. Returns `[batch, queries, heads, d]`.
+/// `kv_heads`: consecutive query heads share a key head. Returns `[batch, queries, heads, d]`. On plain tensors `control`
+/// is polled between pieces of each step.
 pub fn attend(
     spec: &Spec,
     layer: usize,
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
+    [q, k, v]: [&Tensor; 3],
     mask: Option<&Tensor>,
     tap: &mut Tap,
+    control: &Control,
 ) -> Result<Tensor> {
     let (batch, queries, heads, d) = q.dims4()?;
     let (stacks, keys, _) = k.dims3()?;
     let groups = batch * heads / stacks.max(1);
     // Heads that share keys become rows of one product: no copy of keys per query head.
     let q = (q.transpose(1, 2)? * spec.attention_scale)?.contiguous()?.reshape((stacks, groups * queries, d))?;
-    let scores = q.matmul(&k.transpose(1, 2)?)?.reshape((batch, heads, queries, keys))?;
-    let scores = match spec.attention_softcap {
+    let in_pieces = [&q, k, v].into_iter().all(slices::is_plain) && batch * heads * queries * keys * d > pieces::WORK;
+    let scores = if in_pieces {
+        pieces::scores([&q, k], spec.attention_softcap, mask, queries, control)?
+    } else {
+        let scores =
+            capped(spec.attention_softcap, q.matmul(&k.transpose(1, 2)?)?)?.reshape((batch, heads, queries, keys))?;
+        match mask {
+            Some(mask) if recorded::takes(&scores) => recorded::masked(&scores, mask)?,
+            Some(mask) => scores.broadcast_add(mask)?,
+            None => scores,
+        }
+    };
+    let scores = scores.reshape((batch, heads, queries, keys))?;
+    let scores = tap.at(Point::AttnScores, layer, scores)?;
+    let pattern = if in_pieces { pieces::softmax(&scores, control)? } else { softmax(&scores)? };
+    drop(scores);
+    let pattern = tap.at(Point::Pattern, layer, pattern)?.reshape((stacks, groups * queries, keys))?;
+    let z = if in_pieces { pieces::product(&pattern, v, control)? } else { pattern.matmul(v)? };
+    Ok(z.reshape((batch, heads, queries, d))?.transpose(1, 2)?.contiguous()?)
+}
+
+/// Scores with the architecture's soft limit.
+pub fn capped(cap: Option<f64>, scores: Tensor) -> Result<Tensor> {
+    Ok(match cap {
         Some(cap) => ((scores / cap)?.tanh()? * cap)?,
         None => scores,
-    };
-    let scores = match mask {
-        Some(mask) => scores.broadcast_add(mask)?,
-        None => scores,
-    };
-    let scores = tap.at(Point::AttnScores, layer, scores)?;
-    let pattern = tap.at(Point::Pattern, layer, softmax(&scores)?)?;
-    let z = pattern.reshape((stacks, groups * queries, keys))?.matmul(v)?.reshape((batch, heads, queries, d))?;
-    Ok(z.transpose(1, 2)?.contiguous()?)
+    })
 }
 
 fn softmax(x: &Tensor) -> Result<Tensor> {
-    Ok(if x.track_op() {
+    Ok(if recorded::takes(x) {
+        recorded::softmax(x)?
+    } else if x.track_op() {
         candle_nn::ops::softmax(x, D::Minus1)?
     } else {
         candle_nn::ops::softmax_last_dim(&x.contiguous()?)?

@@ -1,6 +1,7 @@
 //! The second half of a block: an MLP, or a mixture of them.
 
 use super::hooks::{Point, Tap};
+use super::recorded;
 use super::slices;
 use super::spec::{Activation, Experts, Router};
 use super::weights::{FeedForward, Linear, MlpWeights, Weight};
@@ -42,7 +43,7 @@ pub fn feed_forward(weights: &FeedForward, x: &Tensor, set: Setting, tap: &mut T
         FeedForward::Experts { router, experts, shared } => {
             let width = x.dim(D::Minus1)?;
             let flat = x.reshape(((), width))?;
-            let mut y = mixture(router, experts, &flat, set)?;
+            let mut y = mixture(router, experts, x, set, tap)?;
             if let Some((expert, gate)) = shared {
                 let out = mlp(expert, &flat, set, &mut Tap::none())?;
                 let gate = candle_nn::ops::sigmoid(&gate.project(&flat, set.control)?)?;
@@ -63,7 +64,11 @@ fn mlp(weights: &MlpWeights, x: &Tensor, set: Setting, tap: &mut Tap) -> Result<
             if slices::is_plain(&pre) && slices::is_plain(&linear) {
                 slices::activate(&pre, Some(&linear), activation)?
             } else {
-                (activate(&pre, activation)? * linear)?
+                let own = [&pre, &linear].into_iter().all(recorded::takes);
+                match own.then(|| recorded::gated(&pre, &linear, activation)).flatten() {
+                    Some(post) => post?,
+                    None => (activate(&pre, activation)? * linear)?,
+                }
             }
         }
         None => activate(&tap.at(Point::MlpPre, layer, weights.up.forward(x, control)?)?, activation)?,
@@ -71,23 +76,26 @@ fn mlp(weights: &MlpWeights, x: &Tensor, set: Setting, tap: &mut Tap) -> Result<
     weights.down.forward(&tap.at(Point::MlpPost, layer, post)?, control)
 }
 
-/// Each token of `x`, `[tokens, hidden]`, through its experts; one product per expert, over the tokens that chose it.
-fn mixture(router: &Weight, experts: &[MlpWeights], x: &Tensor, set: Setting) -> Result<Tensor> {
+/// Each token of `x`, `[batch, pos, hidden]`, through its experts, one product per expert over the tokens that chose it:
+/// `[batch * pos, hidden]`.
+fn mixture(router: &Weight, experts: &[MlpWeights], x: &Tensor, set: Setting, tap: &mut Tap) -> Result<Tensor> {
     let spec = set.experts.ok_or_else(|| Error::backend("candle", "experts without their number"))?;
-    let scores = candle_nn::ops::softmax(&router.project(x, set.control)?, D::Minus1)?;
+    let scores = tap.at(Point::RouterLogits, set.layer, router.project(x, set.control)?)?;
+    let scores = candle_nn::ops::softmax(&scores, D::Minus1)?;
+    let scores = tap.at(Point::ExpertWeights, set.layer, scores)?;
+    let picks = picks(&scores, spec.used, set.layer, tap)?;
+    let (x, scores) = (x.flatten(0, 1)?, scores.flatten(0, 1)?);
     let mut chosen: Vec<(Vec<u32>, Vec<f32>)> = vec![(Vec::new(), Vec::new()); experts.len()];
-    for (token, row) in scores.detach().to_vec2::<f32>()?.iter().enumerate() {
-        let mut order: Vec<(usize, f32)> = row.iter().copied().enumerate().collect();
-        order.sort_by(|a, b| b.1.total_cmp(&a.1));
-        order.truncate(spec.used);
+    for (token, (row, picks)) in scores.detach().to_vec2::<f32>()?.iter().zip(picks).enumerate() {
+        let weight = |expert: usize| row.get(expert).copied().unwrap_or(0.0);
         let sum: f32 = match spec.router {
             Router::Softmax => 1.0,
-            Router::Renormalized => order.iter().map(|(_, p)| p).sum(),
+            Router::Renormalized => picks.iter().map(|e| weight(*e)).sum(),
         };
-        for (expert, p) in order {
+        for expert in picks {
             if let Some((tokens, weights)) = chosen.get_mut(expert) {
                 tokens.push(token as u32);
-                weights.push(p / sum);
+                weights.push(weight(expert) / sum);
             }
         }
     }
@@ -107,6 +115,39 @@ fn mixture(router: &Weight, experts: &[MlpWeights], x: &Tensor, set: Setting) ->
         y = y.index_add(&tokens, &out.broadcast_mul(&weights)?, 0)?;
     }
     Ok(y)
+}
+
+/// The experts of each token, the one of the largest weight first, unless a hook puts others in their place.
+fn picks(scores: &Tensor, used: usize, layer: usize, tap: &mut Tap) -> Result<Vec<Vec<usize>>> {
+    let (batch, pos, experts) = scores.dims3()?;
+    let best = |row: Vec<f32>| -> Vec<usize> {
+        let mut order: Vec<(usize, f32)> = row.into_iter().enumerate().collect();
+        order.sort_by(|a, b| b.1.total_cmp(&a.1));
+        order.into_iter().take(used).map(|(expert, _)| expert).collect()
+    };
+    let picks: Vec<_> = scores.detach().flatten(0, 1)?.to_vec2::<f32>()?.into_iter().map(best).collect();
+    if !tap.wants(Point::ExpertIndices, layer) {
+        return Ok(picks);
+    }
+    let values: Vec<f32> = picks.iter().flatten().map(|expert| *expert as f32).collect();
+    let shown = Tensor::from_vec(values, (batch, pos, used), scores.device())?;
+    let changed = tap.at(Point::ExpertIndices, layer, shown)?.detach().flatten(0, 1)?.to_vec2::<f32>()?;
+    changed.into_iter().map(|row| numbers(&row, experts, layer)).collect()
+}
+
+/// What a hook returned as numbers of experts.
+fn numbers(row: &[f32], experts: usize, layer: usize) -> Result<Vec<usize>> {
+    let mut numbers = Vec::with_capacity(row.len());
+    for value in row {
+        let number = Some(value.round()).filter(|v| (0.0..experts as f32).contains(v)).map(|v| v as usize);
+        let Some(number) = number.filter(|n| !numbers.contains(n)) else {
+            let expected = format!("numbers of experts, 0 to {}, each once per token", experts.saturating_sub(1));
+            let place = format!("hook at {:?}", Point::ExpertIndices.name(layer));
+            return Err(Error::argument(place, expected, format!("{row:?}")));
+        };
+        numbers.push(number);
+    }
+    Ok(numbers)
 }
 
 /// The weight of each expert for each token, `[tokens, experts]`, 0 for those not chosen, made of `scores` by operations

@@ -161,7 +161,7 @@ impl<'a> FileSource<'a> {
 
 impl Source for FileSource<'_> {
     fn matrix(&mut self, name: &str, part: Part) -> Result<Weight> {
-        let stored = Matrix::mapped(self.file.clone(), self.file.index_of(name)?, part)?;
+        let stored = Matrix::mapped(self.file.clone(), self.file.index_of(name)?, part, self.control)?;
         let [rows, cols] = stored.shape();
         let weight = if self.device.is_cpu() {
             let target = self.target(name, stored.dtype(), cols);

@@ -101,6 +101,11 @@ impl Transformer {
                 };
                 vec![Pos, Size(width)]
             }
+            Point::RouterLogits | Point::ExpertWeights | Point::ExpertIndices => {
+                let FeedForward::Experts { experts, .. } = &self.weights().blocks.get(layer)?.mlp else { return None };
+                let used = spec.experts.map_or(0, |e| e.used);
+                vec![Pos, Size(if point == Point::ExpertIndices { used } else { experts.len() })]
+            }
             Point::ResidMid if spec.parallel => return None,
             _ => hidden(),
         })

@@ -1,5 +1,6 @@
 //! Hook points: the named places in a forward pass where an activation can be read or replaced.
 
+use super::steering::Steering;
 use crate::error::{Error, Result};
 use candle_core::Tensor;
 
@@ -34,6 +35,12 @@ pub enum Point {
     ResidMid,
     /// What the MLP reads: `[batch, pos, hidden]`.
     MlpNormalized,
+    /// In a mixture of experts, what the router makes of each token: `[batch, pos, experts]`.
+    RouterLogits,
+    /// Softmax of those; the chosen experts' are what their outputs are weighed by: `[batch, pos, experts]`.
+    ExpertWeights,
+    /// The numbers of the chosen experts, likeliest first: `[batch, pos, used]`. Others may be put in their place.
+    ExpertIndices,
     /// Before the non-linearity: `[batch, pos, mlp]`. Not in a mixture of experts.
     MlpPre,
     /// The other factor of a gated MLP: `[batch, pos, mlp]`.
@@ -50,7 +57,7 @@ pub enum Point {
 
 impl Point {
     /// All points, in the order of the pass.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Embed,
         Self::ResidPre,
         Self::AttnNormalized,
@@ -65,6 +72,9 @@ impl Point {
         Self::AttnOut,
         Self::ResidMid,
         Self::MlpNormalized,
+        Self::RouterLogits,
+        Self::ExpertWeights,
+        Self::ExpertIndices,
         Self::MlpPre,
         Self::MlpPreLinear,
         Self::MlpPost,
@@ -95,6 +105,9 @@ impl Point {
             Self::AttnOut => "hook_attn_out",
             Self::ResidMid => "hook_resid_mid",
             Self::MlpNormalized => "ln2.hook_normalized",
+            Self::RouterLogits => "mlp.hook_router_logits",
+            Self::ExpertWeights => "mlp.hook_expert_weights",
+            Self::ExpertIndices => "mlp.hook_expert_indices",
             Self::MlpPre => "mlp.hook_pre",
             Self::MlpPreLinear => "mlp.hook_pre_linear",
             Self::MlpPost => "mlp.hook_post",
@@ -122,29 +135,42 @@ pub trait Hooks {
     fn visit(&mut self, point: Point, layer: usize, value: Tensor) -> Result<Tensor>;
 }
 
-/// What a pass carries to its hook points: nobody, or someone.
+/// What a pass carries to its hook points: what is added to activations in every pass, and nobody, or someone.
 #[derive(Default)]
-pub struct Tap<'a>(Option<&'a mut dyn Hooks>);
+pub struct Tap<'a> {
+    steering: Option<&'a Steering>,
+    hooks: Option<&'a mut dyn Hooks>,
+}
 
 impl<'a> Tap<'a> {
-    /// Nobody listens: every point is one test of a null pointer.
+    /// Nobody listens: every point is two tests of a null pointer.
     pub fn none() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// Someone does.
     pub fn new(hooks: &'a mut dyn Hooks) -> Self {
-        Self(Some(hooks))
+        Self { steering: None, hooks: Some(hooks) }
+    }
+
+    /// The same, with what `steering` adds: those who listen hear it already.
+    #[must_use]
+    pub fn steered(self, steering: &'a Steering) -> Self {
+        Self { steering: Some(steering).filter(|s| !s.is_empty()), ..self }
     }
 
     /// Whether this point is wanted.
     pub fn wants(&self, point: Point, layer: usize) -> bool {
-        self.0.as_ref().is_some_and(|hooks| hooks.wants(point, layer))
+        self.hooks.as_ref().is_some_and(|hooks| hooks.wants(point, layer))
     }
 
     /// Passes an activation by.
     pub fn at(&mut self, point: Point, layer: usize, value: Tensor) -> Result<Tensor> {
-        let Some(hooks) = self.0.as_mut().filter(|hooks| hooks.wants(point, layer)) else { return Ok(value) };
+        let value = match self.steering {
+            Some(steering) => steering.add_to(point, layer, value)?,
+            None => value,
+        };
+        let Some(hooks) = self.hooks.as_mut().filter(|hooks| hooks.wants(point, layer)) else { return Ok(value) };
         let shape = value.shape().clone();
         let changed = hooks.visit(point, layer, value)?;
         if changed.shape() != &shape {

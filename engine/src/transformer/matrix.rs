@@ -52,14 +52,14 @@ impl std::fmt::Debug for Matrix {
 
 impl Matrix {
     /// A part of the tensor at `index` of `file`, used in place; a transposed one is turned into memory of its own.
-    pub fn mapped(file: Arc<dyn TensorFile>, index: usize, part: Part) -> Result<Self> {
+    pub fn mapped(file: Arc<dyn TensorFile>, index: usize, part: Part, control: &Control) -> Result<Self> {
         let info = file
             .tensors()
             .get(index)
             .cloned()
             .ok_or_else(|| Error::argument("tensor", "an index into the file", index.to_string()))?;
         if part.transposed {
-            return Self::transposed(&*file, index, part);
+            return Self::transposed(&*file, index, part, control);
         }
         let length = file.data(index)?.len();
         let mut matrix = Self::new(
@@ -79,7 +79,7 @@ impl Matrix {
     }
 
     /// Rows that the file keeps as columns, copied: the products read whole rows.
-    fn transposed(file: &dyn TensorFile, index: usize, part: Part) -> Result<Self> {
+    fn transposed(file: &dyn TensorFile, index: usize, part: Part, control: &Control) -> Result<Self> {
         let wrong = || Error::argument("tensor", "a transposed matrix of plain numbers", "another");
         let info = file.tensors().get(index).ok_or_else(wrong)?;
         let &[cols, all] = info.shape.as_slice() else { return Err(wrong()) };
@@ -90,6 +90,7 @@ impl Matrix {
         let bytes = file.data(index)?;
         let mut out = Vec::with_capacity(part.rows * cols * width);
         for row in part.start..part.start + part.rows {
+            control.check()?;
             for col in 0..cols {
                 let at = (col * all + row) * width;
                 out.extend_from_slice(bytes.get(at..at + width).ok_or_else(wrong)?);

@@ -5,6 +5,7 @@
 
 pub mod arch;
 mod attention;
+mod attention_pieces;
 pub mod bindings;
 mod cache;
 mod config;
@@ -16,9 +17,12 @@ mod matrix;
 mod matrix_grad;
 mod model;
 mod norm;
+mod recorded;
+mod recorded_attention;
 mod rope;
 mod slices;
 mod spec;
+mod steering;
 mod variables;
 mod weights;
 
@@ -29,13 +33,14 @@ pub use file_source::{FileSource, Footprint, Storage, check_weights};
 pub use hook_points::{Dim, HookPoint};
 pub use hooks::{Hooks, Point, Tap};
 pub use matrix::Matrix;
-pub use model::Transformer;
+pub use model::{Pass, Transformer};
 pub use norm::NormWeights;
 pub use rope::{RopeTable, Rotary, frequencies};
 pub use spec::{
     Activation, Alibi, Experts, Fusion, Layer, Layout, Mlp, Norm, NormKind, Placement, QkNorm, QkNormShape, Rope,
     RopeScaling, RopeStyle, Router, Sizes, Spec,
 };
+pub use steering::Steering;
 pub use variables::Variables;
 pub use weights::{BlockWeights, FeedForward, Linear, MlpWeights, Part, QkvWeights, Source, Weight, Weights};
 

@@ -5,6 +5,8 @@ use super::cache::Cache;
 use super::feed_forward::{Setting, feed_forward};
 use super::hooks::{Point, Tap};
 use super::norm::NormWeights;
+use super::recorded;
+use super::recorded_attention;
 use super::rope::{RopeTable, Rotary};
 use super::slices;
 use super::spec::{Layer, QkNormShape, Spec};
@@ -105,9 +107,8 @@ impl Transformer {
         if start + len > self.context {
             return Err(Error::ContextOverflow { tokens: start + len, context: self.context });
         }
-        let mut pass =
-            Pass { model: self, start, len, masks: Vec::new(), ropes: vec![None; self.ropes.len()], control };
-        let mut x = tap.at(Point::Embed, 0, self.drop(self.embed(tokens, start)?)?)?;
+        let mut pass = self.pass(start, len, control);
+        let mut x = pass.embed(tokens, tap)?;
         for i in 0..self.weights.blocks.len() {
             x = pass.block(i, x, cache.as_deref_mut(), tap)?;
         }
@@ -115,6 +116,11 @@ impl Transformer {
             cache.advance(len);
         }
         Ok(x)
+    }
+
+    /// A pass over `len` tokens that follow `start` others, for those who run it block by block.
+    pub fn pass<'a>(&'a self, start: usize, len: usize, control: &'a Control) -> Pass<'a> {
+        Pass { model: self, start, len, masks: Vec::new(), ropes: vec![None; self.ropes.len()], control }
     }
 
     /// The final norm over the residual stream.
@@ -182,7 +188,7 @@ fn norm_if(norm: Option<&NormWeights>, x: Tensor) -> Result<Tensor> {
 }
 
 /// One pass through the blocks: what they share.
-struct Pass<'a> {
+pub struct Pass<'a> {
     model: &'a Transformer,
     start: usize,
     len: usize,
@@ -193,7 +199,13 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn block(&mut self, i: usize, x: Tensor, cache: Option<&mut Cache>, tap: &mut Tap) -> Result<Tensor> {
+    /// The residual stream before the first block, `[batch, pos, hidden]`, of `tokens`, `[batch, pos]`.
+    pub fn embed(&self, tokens: &Tensor, tap: &mut Tap) -> Result<Tensor> {
+        tap.at(Point::Embed, 0, self.model.drop(self.model.embed(tokens, self.start)?)?)
+    }
+
+    /// The residual stream after block `i`, from that before it.
+    pub fn block(&mut self, i: usize, x: Tensor, cache: Option<&mut Cache>, tap: &mut Tap) -> Result<Tensor> {
         self.control.check()?;
         let (model, spec) = (self.model, &self.model.spec);
         let missing = || Error::backend("candle", format!("block {i} has no weights"));
@@ -258,10 +270,14 @@ impl Pass<'_> {
         let z = if !watched && [&q, &k, &v].into_iter().all(on_cpu) {
             let slopes = self.model.slopes.as_deref();
             fused(spec, self.start, layer.window, slopes, [&q, &k, &v], self.control)?
+        } else if !watched && recorded::takes(&q) && recorded::takes(&k) && recorded::takes(&v) {
+            let mask = self.mask(layer.window)?;
+            let slopes = self.model.slopes.as_deref();
+            recorded_attention::attend(spec, layer.window, slopes, mask, [&q, &k, &v], self.control)?
         } else {
             let mask = self.mask(layer.window)?;
             let (k, v) = (k.to_dtype(q.dtype())?, v.to_dtype(q.dtype())?);
-            attend(spec, i, &q, &k, &v, mask.as_ref(), tap)?
+            attend(spec, i, [&q, &k, &v], mask.as_ref(), tap, self.control)?
         };
         let z = tap.at(Point::Z, i, z)?;
         block.o.forward(&z.reshape((batch, len, spec.q_size()))?, self.control)
@@ -319,7 +335,8 @@ impl Pass<'_> {
         if let Some((_, mask)) = self.masks.iter().find(|(w, _)| *w == window) {
             return Ok(mask.clone());
         }
-        let mask = mask(self.start, self.len, window, self.model.slopes.as_deref(), &self.model.device)?;
+        let slopes = self.model.slopes.as_deref();
+        let mask = mask(self.start, self.len, window, slopes, &self.model.device, self.control)?;
         self.masks.push((window, mask.clone()));
         Ok(mask)
     }

@@ -1,9 +1,10 @@
 //! Normalization over the last dimension.
 
+use super::recorded;
 use super::slices;
 use super::spec::{Norm, NormKind};
 use crate::error::Result;
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 
 /// A norm and its weights, ready to be applied.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ impl NormWeights {
         let plain = |t: &Tensor| slices::is_plain(t);
         if self.weight.rank() == 1 && plain(x) && plain(&self.weight) && self.bias.as_ref().is_none_or(plain) {
             return slices::norm(x, self);
+        }
+        let constant = |t: &Tensor| !t.track_op() && t.dtype() == DType::F32;
+        if recorded::takes(x) && constant(&self.weight) && self.bias.as_ref().is_none_or(constant) {
+            return recorded::norm(x, self);
         }
         let tracked = [Some(x), Some(&self.weight), self.bias.as_ref()].into_iter().flatten().any(Tensor::track_op);
         if self.weight.rank() == 1 && !tracked {

@@ -108,6 +108,11 @@ impl Rotary {
 }
 
 impl RopeTable {
+    /// The table that turns the other way, by as much.
+    pub fn reversed(&self) -> Result<Self> {
+        Ok(Self { sin: self.sin.neg()?, ..self.clone() })
+    }
+
     /// Turns `x`, `[batch, tokens, heads, head_dim]`; the table holds one row per token. Differentiable when `x` is
     /// tracked (candle's fused kernels have no backward).
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
@@ -117,6 +122,9 @@ impl RopeTable {
                 RopeStyle::Interleaved => Pairs::Interleaved,
             };
             return super::slices::rope(x, &self.cos, &self.sin, self.dims, pairs);
+        }
+        if super::recorded::takes(x) {
+            return super::recorded::rope(x, self);
         }
         use candle_nn::rotary_emb::{rope, rope_i, rope_i_slow, rope_slow};
         let width = x.dim(D::Minus1)?;

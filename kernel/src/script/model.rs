@@ -40,6 +40,11 @@ impl ModelHandle {
         })
     }
 
+    /// A handle of its own for another model of the same name.
+    pub(super) fn with(&self, model: Model) -> Self {
+        Self::new(&self.name, model)
+    }
+
     fn unload(&self) {
         *self.model.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -323,10 +328,7 @@ fn chat(
 
 fn logits(host: &Host, m: &ModelHandle, text: &Dynamic) -> ScriptResult {
     let model = m.get()?;
-    // An array of numbers is one text, as tokens; of anything else, several texts.
-    let several = text.read_lock::<Array>().filter(|a| a.first().is_some_and(|v| v.is_string() || v.is_array()));
-    if let Some(texts) = several {
-        let prompts = texts.iter().map(|t| tokens::prompt(&model, t)).collect::<ScriptResult<Vec<_>>>()?;
+    if let Some(prompts) = tokens::prompts(&model, text)? {
         let all = guard(|| trace::run_batch(&model, &prompts, &host.control()))?;
         return Ok(Dynamic::from_array(all.into_iter().map(Dynamic::from).collect()));
     }
@@ -407,6 +409,7 @@ fn info(m: &Model) -> Map {
     put("bytes_mapped", int(i.bytes_mapped));
     put("bytes_allocated", int(i.bytes_allocated));
     put("kv_bytes_per_token", int(i.kv_bytes_per_token));
+    put("steered_by", m.steers().iter().map(|s| Dynamic::from(s.to_string())).collect::<Array>().into());
     put("load_seconds", m.load_time().as_secs_f64().into());
     map
 }
@@ -419,8 +422,9 @@ fn show(m: &ModelHandle) -> Bundle {
     let Ok(model) = m.get() else { return Bundle::text(format!("Model {:?} (unloaded)", m.name)) };
     let i = model.info();
     let size = |n: u64| minerva_engine::error::bytes(n);
+    let steered: String = model.steers().iter().map(|s| format!("; steered by {s}")).collect();
     Bundle::text(format!(
-        "Model {:?}: {} {}, {} parameters, {} layers, vocabulary {}, context {}; {} on {} with {} threads; {} mapped, {} allocated",
+        "Model {:?}: {} {}, {} parameters, {} layers, vocabulary {}, context {}; {} on {} with {} threads; {} mapped, {} allocated{steered}",
         m.name,
         i.architecture,
         i.dtype,

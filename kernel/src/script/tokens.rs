@@ -36,6 +36,13 @@ pub fn prompt(model: &Model, value: &Dynamic) -> ScriptResult<Vec<Token>> {
     Err(raise(Error::argument("prompt", "a string or an array of token ids", type_name(value))))
 }
 
+/// Several prompts: an array whose first item is a text or an array of ids. `None` for a single prompt, as text or as an
+/// array of ids.
+pub fn prompts(model: &Model, value: &Dynamic) -> ScriptResult<Option<Vec<Vec<Token>>>> {
+    let several = value.read_lock::<Array>().filter(|a| a.first().is_some_and(|v| v.is_string() || v.is_array()));
+    several.map(|texts| texts.iter().map(|text| prompt(model, text)).collect()).transpose()
+}
+
 /// A possible next token as a row of a table.
 pub fn candidate(model: &Model, c: &Candidate) -> ScriptResult {
     let text = guard(|| model.tokenizer().decode(&[c.token], false))?;

@@ -1,13 +1,13 @@
-//! Passes that are looked into: hooks, batches, the lens, gradients.
+//! Passes that are looked into: hooks, batches, the lens.
 
 use super::load::Loaded;
 use crate::Token;
-use crate::backend::{Gradients, Logits, Metric, Rows};
+use crate::backend::{Logits, Rows};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::tensor::room_for;
 use crate::transformer::{Cache, Hooks, Point, Tap};
-use candle_core::{DType, Tensor, Var};
+use candle_core::Tensor;
 use std::collections::HashSet;
 
 /// Tokens of a batch that go through the model together, filling included.
@@ -38,7 +38,7 @@ pub(super) fn pass(
     let scores = wanted.iter().any(|(p, _)| matches!(p, Point::AttnScores | Point::Pattern)) || !on_cpu(loaded);
     room(len, kept.fold(transient(loaded, len, before, scores), usize::saturating_add).saturating_add(logits))?;
     loaded.pool.run_hooked(hooks, wanted, |hooks| {
-        let mut tap = Tap::new(hooks);
+        let mut tap = Tap::new(hooks).steered(&loaded.steering);
         let ids = Tensor::from_slice(tokens, (1, len), model.device())?;
         let hidden = model.hidden(&ids, Some(cache), &mut tap, control)?;
         // The norm is shown whole, whichever rows of logits are wanted.
@@ -73,10 +73,10 @@ pub(super) fn batch(loaded: &Loaded, prompts: &[Vec<Token>], control: &Control) 
             group.iter().flat_map(|p| p.iter().copied().chain(std::iter::repeat_n(0, len - p.len()))).collect();
         let rows = loaded.pool.run(|| -> Result<Vec<Vec<f32>>> {
             let ids = Tensor::from_vec(filled, (group.len(), len), model.device())?;
-            let hidden = model.hidden(&ids, None, &mut Tap::none(), control)?;
+            let hidden = model.hidden(&ids, None, &mut loaded.tap(), control)?;
             let prompt = |(i, prompt): (usize, &Vec<Token>)| -> Result<Vec<f32>> {
                 let hidden = hidden.get(i)?.narrow(0, 0, prompt.len())?;
-                Ok(model.logits(&hidden, &mut Tap::none(), control)?.flatten_all()?.to_vec1::<f32>()?)
+                Ok(model.logits(&hidden, &mut loaded.tap(), control)?.flatten_all()?.to_vec1::<f32>()?)
             };
             group.iter().enumerate().map(prompt).collect()
         })?;
@@ -113,72 +113,14 @@ pub(super) fn unembed(loaded: &Loaded, residual: &Tensor, control: &Control) -> 
         for start in (0..rows).step_by(LENS) {
             control.check()?;
             let part = residual.narrow(0, start, LENS.min(rows - start))?.to_device(model.device())?;
-            values.extend(model.logits(&part, &mut Tap::none(), control)?.flatten_all()?.to_vec1::<f32>()?);
+            values.extend(model.logits(&part, &mut loaded.tap(), control)?.flatten_all()?.to_vec1::<f32>()?);
         }
         Ok(values)
     })?;
     Logits::new(values, spec.vocab_size)
 }
 
-/// See [`crate::backend::Backend::gradients`].
-pub(super) fn gradients(
-    loaded: &Loaded,
-    tokens: &[Token],
-    points: &[(Point, usize)],
-    metric: &Metric<'_>,
-    control: &Control,
-) -> Result<Gradients> {
-    check(loaded, tokens)?;
-    let model = &loaded.model;
-    let len = tokens.len();
-    // The way back reads what the way there made: all of it stays, and as much again is made of it.
-    let every = loaded.points.iter().map(|p| p.elements(len, 0)).fold(0, usize::saturating_add);
-    room(len, every.saturating_mul(4).saturating_add(len.saturating_mul(3 * model.spec().vocab_size)))?;
-    loaded.pool.run(|| {
-        let mut leaves = Leaves { wanted: points.iter().copied().collect(), made: Vec::new() };
-        let mut tap = Tap::new(&mut leaves);
-        let ids = Tensor::from_slice(tokens, (1, len), model.device())?;
-        let hidden = model.hidden(&ids, None, &mut tap, control)?;
-        let logits = model.logits(&hidden, &mut tap, control)?.squeeze(0)?;
-        let value = metric(&logits)?;
-        let found = value.backward();
-        // An interrupt comes through candle as text.
-        control.check()?;
-        let found = found?;
-        let gradient = |(point, layer, leaf): (Point, usize, Var)| -> Result<_> {
-            let gradient = match found.get(&leaf) {
-                Some(gradient) => gradient.detach(),
-                // Nothing that the metric reads depends on it.
-                None => leaf.zeros_like()?,
-            };
-            Ok((point, layer, gradient))
-        };
-        let gradients = leaves.made.into_iter().map(gradient).collect::<Result<_>>()?;
-        Ok(Gradients { value: value.to_scalar::<f32>()?, gradients })
-    })
-}
-
-/// Adds to each activation a zero that is a variable: candle keeps the gradients of variables only, and this one's is
-/// the activation's.
-struct Leaves {
-    wanted: HashSet<(Point, usize)>,
-    made: Vec<(Point, usize, Var)>,
-}
-
-impl Hooks for Leaves {
-    fn wants(&self, point: Point, layer: usize) -> bool {
-        self.wanted.contains(&(point, layer))
-    }
-
-    fn visit(&mut self, point: Point, layer: usize, value: Tensor) -> Result<Tensor> {
-        let leaf = Var::zeros(value.shape(), DType::F32, value.device())?;
-        let sum = (value + leaf.as_tensor())?;
-        self.made.push((point, layer, leaf));
-        Ok(sum)
-    }
-}
-
-fn check(loaded: &Loaded, tokens: &[Token]) -> Result<()> {
+pub(super) fn check(loaded: &Loaded, tokens: &[Token]) -> Result<()> {
     let (vocab, context) = (loaded.model.spec().vocab_size, loaded.model.context());
     if tokens.is_empty() {
         return Err(Error::argument("text", "at least one token", "none"));
@@ -194,7 +136,7 @@ fn check(loaded: &Loaded, tokens: &[Token]) -> Result<()> {
 
 /// Values that are alive at once in an unchunked pass over one prompt, beside what hooks keep: activations of a block, and
 /// the `scores` of its attention in three versions.
-fn transient(loaded: &Loaded, len: usize, before: usize, scores: bool) -> usize {
+pub(super) fn transient(loaded: &Loaded, len: usize, before: usize, scores: bool) -> usize {
     let widest = |point: Point| {
         loaded.points.iter().filter(|p| p.point == point).map(|p| p.elements(len, before)).max().unwrap_or(0)
     };
@@ -203,11 +145,11 @@ fn transient(loaded: &Loaded, len: usize, before: usize, scores: bool) -> usize 
 }
 
 /// Whether attention makes no matrix of scores where nobody looks at it.
-fn on_cpu(loaded: &Loaded) -> bool {
+pub(super) fn on_cpu(loaded: &Loaded) -> bool {
     loaded.model.device().is_cpu()
 }
 
-fn room(tokens: usize, values: usize) -> Result<()> {
+pub(super) fn room(tokens: usize, values: usize) -> Result<()> {
     room_for(&format!("a pass over {tokens} tokens at once"), values, size_of::<f32>()).map_err(|e| {
         e.with_help("shorten the text, or name fewer hook points: those of attention grow with its square")
     })

@@ -1,5 +1,6 @@
 //! From a file of weights and a configuration to a backend.
 
+use super::gradients;
 use super::hooked;
 use super::options::CandleOptions;
 use super::pool::Pool;
@@ -12,7 +13,8 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::format::TensorFile;
 use crate::transformer::{
-    Config, FileSource, Footprint, HookPoint, Names, Naming, Point, Spec, Storage, Transformer, Weights, arch,
+    Config, FileSource, Footprint, HookPoint, Names, Naming, Point, Spec, Steering, Storage, Tap, Transformer, Weights,
+    arch,
 };
 use candle_core::{DeviceLocation, Tensor};
 use std::sync::Arc;
@@ -72,7 +74,8 @@ pub fn load(
     let model = model.with_cache_type(cache);
     source.finish();
     let points = model.hook_points();
-    Ok(Arc::new(CandleBackend(Arc::new(Loaded { model, points, pool, info }))))
+    let (model, points, pool) = (Arc::new(model), points.into(), Arc::new(pool));
+    Ok(Arc::new(CandleBackend(Arc::new(Loaded { model, points, pool, steering: Steering::default(), info }))))
 }
 
 fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, options: &CandleOptions) -> ModelInfo {
@@ -100,13 +103,21 @@ fn info(spec: &Spec, footprint: &Footprint, context: usize, threads: usize, opti
     }
 }
 
-/// A loaded model, shared by its sequences.
-#[derive(Debug)]
+/// A loaded model, shared by its sequences. A copy is the same model.
+#[derive(Debug, Clone)]
 pub(super) struct Loaded {
-    pub(super) model: Transformer,
-    pub(super) points: Vec<HookPoint>,
-    pub(super) pool: Pool,
+    pub(super) model: Arc<Transformer>,
+    pub(super) points: Arc<[HookPoint]>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) steering: Steering,
     info: ModelInfo,
+}
+
+impl Loaded {
+    /// For a pass that nobody looks into.
+    pub(super) fn tap(&self) -> Tap<'_> {
+        Tap::none().steered(&self.steering)
+    }
 }
 
 #[derive(Debug)]
@@ -126,7 +137,7 @@ impl Backend for CandleBackend {
     }
 
     fn hook_points(&self) -> Result<Vec<HookPoint>> {
-        Ok(self.0.points.clone())
+        Ok(self.0.points.to_vec())
     }
 
     fn batch(&self, prompts: &[Vec<Token>], control: &Control) -> Result<Vec<Logits>> {
@@ -141,9 +152,19 @@ impl Backend for CandleBackend {
         &self,
         tokens: &[Token],
         points: &[(Point, usize)],
+        position: usize,
         metric: &Metric<'_>,
         control: &Control,
     ) -> Result<Gradients> {
-        hooked::gradients(&self.0, tokens, points, metric, control)
+        gradients::gradients(&self.0, tokens, points, position, metric, control)
+    }
+
+    fn steered(&self, additions: &[(Point, usize, Tensor)]) -> Result<Arc<dyn Backend>> {
+        let mut loaded = Loaded::clone(&self.0);
+        for (point, layer, value) in additions {
+            let value = value.to_dtype(candle_core::DType::F32)?.to_device(loaded.model.device())?;
+            loaded.steering.push(*point, *layer, &value)?;
+        }
+        Ok(Arc::new(Self(Arc::new(loaded))))
     }
 }

@@ -1,5 +1,6 @@
 //! The candle backend: our own [`crate::transformer`] behind the backend's traits.
 
+mod gradients;
 mod hooked;
 mod load;
 mod memory;

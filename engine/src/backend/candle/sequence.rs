@@ -6,7 +6,7 @@ use crate::Token;
 use crate::backend::{Logits, Rows, Sequence};
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::transformer::{Cache, Hooks, Tap};
+use crate::transformer::{Cache, Hooks};
 use candle_core::Tensor;
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl CandleSequence {
         loaded.pool.run(|| {
             let model = &loaded.model;
             let ids = Tensor::from_slice(chunk, (1, chunk.len()), model.device())?;
-            let hidden = model.hidden(&ids, Some(cache), &mut Tap::none(), control)?.squeeze(0)?;
+            let hidden = model.hidden(&ids, Some(cache), &mut loaded.tap(), control)?.squeeze(0)?;
             let hidden = match rows {
                 Rows::All => hidden,
                 Rows::Last | Rows::None => hidden.narrow(0, chunk.len() - 1, 1)?,
@@ -63,7 +63,7 @@ impl CandleSequence {
                 finite(&hidden.flatten_all()?.to_vec1::<f32>()?, "activations")?;
                 return Ok(Vec::new());
             }
-            let logits = model.logits(&hidden, &mut Tap::none(), control)?.flatten_all()?.to_vec1::<f32>()?;
+            let logits = model.logits(&hidden, &mut loaded.tap(), control)?.flatten_all()?.to_vec1::<f32>()?;
             finite(&logits, "logits")?;
             Ok(logits)
         })

@@ -64,17 +64,17 @@ fn gradients(
         let error = Error::argument("gradients: option token", "the token whose prediction counts", "none");
         raise(error.with_help("as in #{ token: \",\" }, an id or the text of one token"))
     };
-    let token = token(&model, "token", &plus.ok_or_else(missing)?)?;
-    let minus = minus.map(|value| self::token(&model, "minus", &value)).transpose()?;
+    let token = token(&model, "gradients", "token", &plus.ok_or_else(missing)?)?;
+    let minus = minus.map(|value| self::token(&model, "gradients", "minus", &value)).transpose()?;
     let target = Target { position, token, minus };
     let found = guard(|| trace::gradients(&model, &ids, &patterns, target, &host.control()))?;
     Ok(GradientsHandle { model, target, found: Arc::new(found) })
 }
 
 /// A token by its id, or by a text that is one token.
-fn token(model: &Model, option: &str, value: &Dynamic) -> ScriptResult<Token> {
+pub(super) fn token(model: &Model, function: &str, option: &str, value: &Dynamic) -> ScriptResult<Token> {
     let wrong = |found: String| {
-        raise(Error::argument(format!("gradients: option {option}"), "a token id, or a text of one token", found))
+        raise(Error::argument(format!("{function}: option {option}"), "a token id, or a text of one token", found))
     };
     if let Some(text) = value.read_lock::<ImmutableString>() {
         let found = guard(|| model.tokenizer().encode(&text, Encode { add_special: false, parse_special: true }))?;

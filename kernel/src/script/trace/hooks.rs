@@ -71,7 +71,15 @@ fn call(
     raised: &RefCell<Option<Box<EvalAltResult>>>,
 ) -> Result<Option<Tensor>> {
     let at = Dynamic::from(ImmutableString::from(name));
-    match f.call_raw_with_extra_args("hook", context, None, [Dynamic::from(x.clone())], [at], None) {
+    // Shared, so that a function that changes its parameter is told from one that only looks.
+    let seen = Dynamic::from(x.clone()).into_shared();
+    match f.call_raw_with_extra_args("hook", context, None, [seen.clone()], [at], None) {
+        Ok(value) if value.is_unit() && !seen.read_lock::<Tensor>().is_some_and(|now| now.is_same(x)) => {
+            let expected = "the function to return the activation it makes";
+            let found = "one that changes its own parameter and returns nothing";
+            let error = Error::argument(format!("hook at {name:?}"), expected, found);
+            Err(error.with_help("end the function with the new activation: |x| x * 2.0, or |x| { x *= 2.0; x }"))
+        }
         Ok(value) if value.is_unit() => Ok(None),
         Ok(value) => {
             let tensor = value.read_lock::<Tensor>().map(|t| t.clone());
@@ -81,10 +89,27 @@ fn call(
             };
             tensor.map(Some).ok_or_else(found)
         }
+        Err(error) if is_not_found(&error, f.fn_name()) => {
+            let expected = "a function of the activation, or of the activation and the name of the hook point";
+            let name = if f.is_anonymous() { "a function".to_owned() } else { format!("fn {}", f.fn_name()) };
+            let found = format!("{name} of another number of parameters");
+            Err(Error::argument("hook", expected, found).with_help("write |x| … or |x, name| …"))
+        }
         Err(error) => {
             *raised.borrow_mut() = Some(error);
             // Ends the pass; what the function raised is what is told.
             Err(Error::Interrupted)
         }
+    }
+}
+
+/// Whether an error says that no function of this name takes the arguments.
+fn is_not_found(error: &EvalAltResult, name: &str) -> bool {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            signature.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('('))
+        }
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => is_not_found(inner, name),
+        _ => false,
     }
 }

@@ -1,9 +1,11 @@
-//! Looking into a model: activations read and replaced, the logit lens, gradients.
+//! Looking into a model: activations read, replaced, patched and steered, the logit lens, gradients.
 
 mod gradients;
 pub mod hooks;
 mod lens;
+mod patch;
 mod run;
+mod steer;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -13,4 +15,6 @@ pub fn register(engine: &mut rhai::Engine, host: &super::Host) {
     run::register(engine, host);
     lens::register(engine, host);
     gradients::register(engine, host);
+    patch::register(engine, host);
+    steer::register(engine);
 }

@@ -6,10 +6,11 @@ use crate::script::error::{ScriptResult, guard};
 use crate::script::model::ModelHandle;
 use crate::script::options::Options;
 use crate::script::{Host, define, tokens};
+use minerva_engine::Token;
 use minerva_engine::model::Model;
 use minerva_engine::tensor::Tensor;
 use minerva_engine::trace::{self, Selection, Trace};
-use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, Map, NativeCallContext, Variant};
 use std::sync::Arc;
 
 /// A trace in a script.
@@ -44,7 +45,7 @@ fn listing(engine: &mut Engine) {
 }
 
 fn caching(engine: &mut Engine, host: &Host) {
-    let doc = "Feeds a text in one pass and keeps every activation: r.logits, r.tokens, r.names, r[\"name\"].\n\n```\nlet r = m.run_with_cache(\"To be\");\n```";
+    let doc = "Feeds a text in one pass and keeps every activation: r.logits, r.tokens, r.names, r[\"name\"]. Of an array of texts, which may differ in length, an array of traces: each as if its text were alone, nothing filled up.\n\n```\nlet r = m.run_with_cache(\"To be\");\n```";
     let h = host.clone();
     define("run_with_cache", &["m: Model", "text: string|array", "Trace"], doc).register_into_engine(
         engine,
@@ -77,16 +78,18 @@ fn caching(engine: &mut Engine, host: &Host) {
 }
 
 fn hooking(engine: &mut Engine, host: &Host) {
-    let doc = "Feeds a text with functions as hooks and returns the logits, a tensor [positions, vocabulary]. A function gets the activation (and its name, if it takes two) and returns what goes on in its place; () changes nothing.\n\n```\nm.run_with_hooks(\"To be\", [[\"blocks.1.hook_resid_post\", |x| x * 0.0]])\n```";
+    let doc = "Feeds a text with functions as hooks and returns the logits, a tensor [positions, vocabulary]; of an array of texts, an array of them, and the functions see one text after the other. A function gets the activation (and its name, if it takes two) and returns what goes on in its place; () changes nothing.\n\n```\nm.run_with_hooks(\"To be\", [[\"blocks.1.hook_resid_post\", |x| x * 0.0]])\n```";
     let h = host.clone();
     define("run_with_hooks", &["m: Model", "text: string|array", "hooks: array", "Tensor"], doc).register_into_engine(
         engine,
-        move |context: NativeCallContext<'_>, m: ModelHandle, text: Dynamic, list: Array| -> ScriptResult<Tensor> {
+        move |context: NativeCallContext<'_>, m: ModelHandle, text: Dynamic, list: Array| {
+            const NAME: &str = "run_with_hooks";
             let model = m.get()?;
-            let ids = tokens::prompt(&model, &text)?;
-            hooks::run(&context, "run_with_hooks", &list, |hooks| {
-                trace::run_with_hooks(&model, &ids, hooks, &h.control())
-            })
+            let run = |ids: &[Token]| -> ScriptResult<Tensor> {
+                let control = h.control();
+                hooks::run(&context, NAME, &list, |hooks| trace::run_with_hooks(&model, ids, hooks, &control))
+            };
+            each(&h, NAME, &model, &text, run)
         },
     );
 }
@@ -110,16 +113,39 @@ fn cache(
     text: &Dynamic,
     patterns: &Dynamic,
     options: Map,
-) -> ScriptResult<TraceHandle> {
+) -> ScriptResult {
     const NAME: &str = "run_with_cache";
     let model = m.get()?;
-    let ids = tokens::prompt(&model, text)?;
     let keep = hooks::patterns(NAME, patterns)?;
     let mut o = Options::new(NAME, options);
     let list = o.take::<Array>("hooks", &[])?.unwrap_or_default();
     o.finish()?;
-    let trace = hooks::run(context, NAME, &list, |hooks| trace::run(&model, &ids, &keep, hooks, &host.control()))?;
-    Ok(TraceHandle { model, trace: Arc::new(trace) })
+    let run = |ids: &[Token]| -> ScriptResult<TraceHandle> {
+        let trace = hooks::run(context, NAME, &list, |hooks| trace::run(&model, ids, &keep, hooks, &host.control()))?;
+        Ok(TraceHandle { model: model.clone(), trace: Arc::new(trace) })
+    };
+    each(host, NAME, &model, text, run)
+}
+
+/// The outcome of one text, or an array of those of several.
+fn each<T: Variant + Clone>(
+    host: &Host,
+    name: &str,
+    model: &Model,
+    text: &Dynamic,
+    run: impl Fn(&[Token]) -> ScriptResult<T>,
+) -> ScriptResult {
+    let Some(prompts) = tokens::prompts(model, text)? else {
+        return run(&tokens::prompt(model, text)?).map(Dynamic::from);
+    };
+    let (control, total) = (host.control(), prompts.len() as u64);
+    let mut all = Array::with_capacity(prompts.len());
+    for prompt in &prompts {
+        control.progress(name, all.len() as u64, total, "texts");
+        all.push(Dynamic::from(run(prompt)?));
+    }
+    control.progress(name, total, total, "texts");
+    Ok(all.into())
 }
 
 fn names(t: &TraceHandle) -> Array {

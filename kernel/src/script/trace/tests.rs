@@ -168,6 +168,114 @@ fn batches_lens_and_gradients() {
     }
 }
 
+#[test]
+fn patching_is_a_labelled_heat_map() {
+    let mut n = Notebook::new();
+    n.ok("let p = m.patch(\"To be or not\", \"To be or you\", \"resid_pre\");");
+    let b = n.run("p").unwrap();
+    let (text, html) = (b.plain(), b.data["text/html"].as_str().unwrap());
+    assert!(
+        text.starts_with("Patching hook_resid_pre: log-probability of ") && text.contains("0 corrupt, 1 clean"),
+        "{text}"
+    );
+    assert!(text.contains("blocks.0.hook_resid_pre") && text.contains(" → ") && text.contains("1.00"), "{text}");
+    assert!(html.contains("background:rgba(") && html.contains("blocks.1.hook_resid_pre"), "{html}");
+    assert_eq!(n.ok("p.scores.shape == [m.info().layers, m.tokens(\"To be or not\").len()]"), "true");
+    assert_eq!(n.ok("p.answer == m.next(\"To be or not\", 1)[0].token && p.wrong == ()"), "true");
+    let heads =
+        "let h = m.patch(\"To be or not\", \"To be or you\", \"z\", #{ answer: \",\", wrong: 30, normalize: false });";
+    n.ok(heads);
+    assert_eq!(n.ok("h.scores.shape == [m.info().layers, m.info().heads]"), "true");
+    assert!(n.ok("h").contains("head 0"));
+    let gap = "let gap = |t| { let l = m.logits(t)[-1]; l[m.tokens(\",\")[-1]].item() - l[30].item() }; \
+               (gap.call(\"To be or not\") - h.clean).abs() < 1e-3 && (gap.call(\"To be or you\") - h.corrupt).abs() < 1e-3";
+    assert_eq!(n.ok(gap), "true");
+    assert_eq!(n.ok("m.patch(\"To be or not\", \"To be or you\", \"z\", #{ by: \"position\" }).scores.shape[1] == p.tokens.len()"), "true");
+    for (call, said) in [
+        ("m.patch(\"To be\", \"To be or not\", \"resid_pre\")", "two prompts of the same number of tokens"),
+        ("m.patch(\"To be or not\", \"To be or you\", \"resid_per\")", "did you mean \"resid_pre\"?"),
+        ("m.patch(\"a\", \"b\", \"z\", #{ anwser: 1 })", "did you mean `answer`?"),
+        ("m.patch(\"a\", \"b\", \"z\", #{ by: \"layer\" })", "\"position\", \"head\""),
+        ("m.patch(\"a\", \"b\", \"z\", #{ answer: 3, wrong: 3 })", "two different tokens"),
+        (
+            "m.patch(\"a\", \"b\", \"z\", #{ answer: \"two words\" })",
+            "patch: option answer: expected a token id, or a text of one token",
+        ),
+    ] {
+        let e = n.err(call).to_string();
+        assert!(e.contains(said), "{e}");
+    }
+}
+
+#[test]
+fn a_steered_model_is_a_model() {
+    let mut n = Notebook::new();
+    n.ok("let p = \"blocks.1.hook_resid_post\"; let v = m.run_with_cache(\"thou\", p)[p][-1]; let s = m.steer(p, v, 2.0);");
+    let shown = n.ok("s");
+    assert!(shown.contains("; steered by 2 × v (norm ") && shown.contains("at blocks.1.hook_resid_post"), "{shown}");
+    assert!(!n.ok("m").contains("steered"));
+    assert_eq!(n.ok("s.info().steered_by.len() + m.info().steered_by.len()"), "1");
+    assert_eq!(
+        n.ok("s.logits(\"To be\").allclose(m.run_with_hooks(\"To be\", [[p, |x| x + v * 2.0]]), 1e-4, 1e-4)"),
+        "true"
+    );
+    assert_eq!(n.ok("s.steer(p, v, -2).logits(\"To be\").allclose(m.logits(\"To be\"), 1e-3, 1e-3)"), "true");
+    assert_eq!(n.ok("m.steer(p, v).score(\"To be\").total != m.score(\"To be\").total"), "true");
+    n.ok("let o = #{ max_tokens: 6, temperature: 0 }; let a = s.generate(\"JULIET:\", o).text;");
+    assert_eq!(n.ok("let q = s.session(); q.feed(\"JULIET:\"); q.generate(o).text == a"), "true");
+    n.ok("let h = #{ max_tokens: 6, temperature: 0, hooks: [[p, |x| x + v * 2.0]] };");
+    assert_eq!(n.ok("m.generate(\"JULIET:\", h).text == a"), "true");
+    n.ok("s.chat(\"Hi\", o)");
+    // Each handle is given back alone.
+    n.ok("unload(m);");
+    assert_eq!(n.ok("s.generate(\"JULIET:\", o).text == a"), "true");
+    let e = n.err("s.steer(p, tensor([1.0, 2.0]), 1.0)").to_string();
+    assert!(e.contains("expected a vector of shape [128], added for every token, found shape [2]"), "{e}");
+}
+
+#[test]
+fn several_texts_give_several_traces() {
+    let mut n = Notebook::new();
+    n.ok("let p = \"blocks.1.hook_resid_post\"; let all = m.run_with_cache([\"To be, or not\", \"I\"], p);");
+    assert_eq!(n.ok("all.len()"), "2");
+    assert_eq!(n.ok("all[1][p].allclose(m.run_with_cache(\"I\", p)[p])"), "true");
+    assert_eq!(n.ok("all[0].ids == m.tokens(\"To be, or not\")"), "true");
+    let l = "let l = m.run_with_hooks([\"To be, or not\", \"I\"], [[p, |x| x * 0.5]]); \
+             l.len() == 2 && l[1].allclose(m.run_with_hooks(\"I\", [[p, |x| x * 0.5]]))";
+    assert_eq!(n.ok(l), "true");
+    assert_eq!(n.ok("m.run_with_cache([[0, 5], [7]], p)[1].ids"), "[7]");
+    assert!(n.err("m.run_with_cache([\"a\", 5], p)").to_string().contains("a string or an array of token ids"));
+}
+
+#[test]
+fn a_hook_that_keeps_what_it_makes_to_itself_is_told() {
+    let mut n = Notebook::new();
+    n.ok("let p = \"blocks.1.hook_resid_post\"; let plain = m.logits(\"To be\");");
+    for lost in ["|x| { x *= 2.0; }", "|x, name| { x = x + 1.0; }", "|x| { x = 5; }"] {
+        let e = n.err(&format!("m.run_with_hooks(\"To be\", [[p, {lost}]])")).to_string();
+        assert!(
+            e.contains("hook at \"blocks.1.hook_resid_post\": expected the function to return the activation it makes"),
+            "{e}"
+        );
+        assert!(e.contains("|x| { x *= 2.0; x }"), "{e}");
+    }
+    assert_eq!(n.ok("m.run_with_hooks(\"To be\", [[p, |x| { x *= 2.0; x }]]).allclose(m.run_with_hooks(\"To be\", [[p, |x| x * 2.0]]))"), "true");
+    // One that only looks may return nothing, whatever it does with what it sees.
+    n.ok("let seen = []; let look = |x| { let y = x * 2.0; y *= 3.0; seen.push(x.dot(x)); seen.push(x[0]); let f = |a| a + x; f.call(x); () };");
+    assert_eq!(n.ok("m.run_with_hooks(\"To be\", [[p, look]]).allclose(plain)"), "true");
+    assert_eq!(n.ok("seen.len() == 2 && seen[1].shape == [m.info().hidden_size]"), "true");
+    for wrong in ["|| 5", "|a, b, c| a"] {
+        let e = n.err(&format!("m.run_with_hooks(\"To be\", [[p, {wrong}]])")).to_string();
+        assert!(
+            e.contains("expected a function of the activation, or of the activation and the name of the hook point"),
+            "{e}"
+        );
+        assert!(e.contains("a function of another number of parameters"), "{e}");
+    }
+    let e = n.err("fn three(a, b, c) { a } m.run_with_hooks(\"To be\", [[p, three]])").to_string();
+    assert!(e.contains("fn three of another number of parameters"), "{e}");
+}
+
 #[cfg(feature = "llama-cpp")]
 #[test]
 fn llama_cpp_says_who_can() {

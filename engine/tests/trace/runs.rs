@@ -1,78 +1,13 @@
-//! Looking into a pass: activations read and replaced, during generation, in batches; the lens; gradients.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Activations read and replaced, during generation, in batches; the lens.
 
+use super::*;
 use minerva_engine::backend::{BackendKind, Rows};
-use minerva_engine::format::{TensorFile, dequantize, open};
 use minerva_engine::generate::{GenerateOptions, SamplerOptions};
-use minerva_engine::model::{BackendChoice, LoadOptions, Model, load};
-use minerva_engine::tensor::{Binary, Tensor};
-use minerva_engine::trace::{self, Hook, Target, Trace};
+use minerva_engine::model::{BackendChoice, LoadOptions, load};
+use minerva_engine::trace::{self, Hook, Target};
 use minerva_engine::transformer::{Hooks, Point};
 use minerva_engine::{Control, Error, Interrupt, Result};
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
-
-const TEXT: &str = "ROMEO:\nWhat say you to the king?";
-
-fn options() -> LoadOptions {
-    LoadOptions { backend: BackendChoice::Only(BackendKind::Candle), ..LoadOptions::default() }
-}
-
-fn sample() -> Model {
-    load("sample", &options(), &Control::default()).unwrap()
-}
-
-fn references() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/reference-models")
-}
-
-/// A reference model, with a tokenizer that it does not have: words `t0`, `t1`, …
-fn fixture(name: &str) -> (Model, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let from = references().join(name);
-    for file in ["config.json", "model.safetensors"] {
-        std::fs::copy(from.join(file), folder.path().join(file)).unwrap();
-    }
-    let vocab: serde_json::Map<String, serde_json::Value> = (0..64).map(|i| (format!("t{i}"), i.into())).collect();
-    let tokenizer = serde_json::json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
-        "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
-        "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "t0" }
-    });
-    std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
-    let model = load(&folder.path().display().to_string(), &options(), &Control::default());
-    (model.unwrap_or_else(|e| panic!("{name}: {e}")), folder)
-}
-
-fn cache(model: &Model, tokens: &[u32], patterns: &[&str]) -> Trace {
-    trace::run_with_cache(model, tokens, patterns, &Control::default()).unwrap()
-}
-
-fn hooked(model: &Model, tokens: &[u32], hooks: Vec<Hook<'_>>) -> Result<Tensor> {
-    trace::run_with_hooks(model, tokens, hooks, &Control::default())
-}
-
-fn scale<'a>(pattern: &str, factor: f64) -> Hook<'a> {
-    Hook::new(pattern, move |_, x| x.binary_scalar(Binary::Mul, factor, &Control::default()).map(Some))
-}
-
-fn read(file: &dyn TensorFile, name: &str) -> Tensor {
-    let index = file.index_of(name).unwrap();
-    let info = &file.tensors()[index];
-    let mut values = vec![0.0; info.elements()];
-    dequantize(info.dtype, file.data(index).unwrap(), &mut values).unwrap();
-    let shape: Vec<usize> = info.shape.iter().copied().skip(1).collect();
-    Tensor::from_vec(values, &shape).unwrap()
-}
-
-fn off(a: &Tensor, b: &Tensor) -> f64 {
-    assert_eq!(a.shape(), b.shape());
-    a.max_abs_diff(b).unwrap()
-}
-
-fn sum(a: &Tensor, b: &Tensor) -> Tensor {
-    a.binary(Binary::Add, b, &Control::default()).unwrap()
-}
 
 #[test]
 fn a_cache_holds_what_transformers_computed() {
@@ -331,72 +266,4 @@ fn llama_cpp_says_who_can() {
     // A batch needs no look inside.
     let batch = trace::run_batch(&model, std::slice::from_ref(&tokens), &Control::default()).unwrap();
     assert_eq!(batch[0].to_vec().unwrap(), model.logits(&tokens, &Control::default()).unwrap().into_data());
-}
-
-/// The metric with `step · direction` added to one activation.
-fn nudged(model: &Model, tokens: &[u32], name: &str, direction: &Tensor, step: f64, target: Target) -> f64 {
-    let hook = Hook::new(name, |_, x| {
-        let by = direction.binary_scalar(Binary::Mul, step, &Control::default())?;
-        x.binary(Binary::Add, &by, &Control::default()).map(Some)
-    });
-    let logits = hooked(model, tokens, vec![hook]).unwrap();
-    let row = logits.index(target.position).unwrap();
-    let at = |row: &Tensor, token: u32| row.index(i64::from(token)).unwrap().item().unwrap();
-    match target.minus {
-        Some(minus) => at(&row, target.token) - at(&row, minus),
-        None => at(&row.log_softmax(-1, &Control::default()).unwrap(), target.token),
-    }
-}
-
-#[test]
-fn gradients_are_those_of_finite_differences_in_every_architecture() {
-    let mut wrong = Vec::new();
-    for folder in std::fs::read_dir(references()).unwrap() {
-        let name = folder.unwrap().file_name().into_string().unwrap();
-        let (model, _folder) = fixture(&name);
-        let tokens = [5, 9, 2, 40, 7, 31];
-        let last = model.info().layers - 1;
-        let patterns = ["hook_embed", "ln_final.*", "blocks.0.*", &format!("blocks.{last}.*")];
-        for target in
-            [Target { position: -1, token: 11, minus: None }, Target { position: 3, token: 11, minus: Some(30) }]
-        {
-            let found = trace::gradients(&model, &tokens, &patterns, target, &Control::default()).unwrap();
-            for (seed, (point, gradient)) in found.gradients.iter().enumerate() {
-                let direction = Tensor::randn(gradient.shape(), seed as u64 + 1).unwrap();
-                let expected = gradient.dot(&direction).unwrap();
-                let size = gradient.norm().unwrap();
-                // A wide step is bent (or takes another expert), a narrow one is lost in f32: one of them must do.
-                let measured: Vec<f64> = [5e-3, 5e-4, 5e-5]
-                    .iter()
-                    .map(|by| (by / size.max(1e-3)).min(2e-2))
-                    .map(|step| {
-                        let at = |step| nudged(&model, &tokens, point, &direction, step, target);
-                        (at(step) - at(-step)) / (2.0 * step)
-                    })
-                    .collect();
-                if !measured.iter().any(|m| (m - expected).abs() <= 0.03 * size + 2e-4) {
-                    wrong.push(format!("{name} {point}: {expected} measured {measured:?}, size {size}"));
-                }
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
-}
-
-#[test]
-fn on_what_is_linear_attribution_is_exact() {
-    let model = sample();
-    let control = Control::default();
-    let (clean, corrupt) = (model.tokens("To be or not").unwrap(), model.tokens("To be or you").unwrap());
-    assert_eq!(clean.len(), corrupt.len());
-    let target = Target { position: -1, token: 20, minus: Some(300) };
-    let name = "ln_final.hook_normalized";
-    let gradient = trace::gradients(&model, &corrupt, &[name], target, &control).unwrap();
-    let value = trace::gradients(&model, &clean, &[name], target, &control).unwrap().value;
-    let at = |tokens: &[u32]| cache(&model, tokens, &[name]).activations.get(name).unwrap().clone();
-    let change = at(&clean).binary(Binary::Sub, &at(&corrupt), &control).unwrap();
-    let attributed = gradient.gradients.get(name).unwrap().dot(&change).unwrap();
-    assert!((attributed - f64::from(value - gradient.value)).abs() < 1e-4);
-    let logits = cache(&model, &clean, &["hook_embed"]).logits.index(-1).unwrap().to_vec().unwrap();
-    assert!((logits[20] - logits[300] - value).abs() < 1e-5);
 }
