@@ -2,11 +2,12 @@
 //! can keep control, the heartbeat or iopub from being served.
 
 use super::execute::Outputs;
-use super::history::History;
 use super::iopub::Iopub;
 use super::router::Replies;
+use super::stdin::Stdin;
 use super::wire::Request;
-use super::{info, introspect};
+use super::{history, info, introspect};
+use crate::history::History;
 use crate::session::{Execute, Session};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -33,7 +34,10 @@ pub struct Worker {
     drain: tokio::sync::mpsc::UnboundedSender<()>,
     stopping: Arc<AtomicBool>,
     waiting: VecDeque<(Request, Fate)>,
+    stdin: Stdin,
     history: History,
+    /// The cell that has just run, to be added to the history when everybody has been told its end.
+    ran: Option<Ran>,
     /// The number of the last cell that counted.
     count: u32,
     /// Cells that did not count: each still needs a name of its own.
@@ -48,6 +52,13 @@ enum Fate {
     Abort,
 }
 
+/// A cell for the history.
+struct Ran {
+    line: u32,
+    input: String,
+    output: Option<String>,
+}
+
 /// The ends of the channels that a [`Worker`] works between.
 pub struct Channels {
     /// Requests from the shell socket.
@@ -58,12 +69,14 @@ pub struct Channels {
     pub shell: Replies,
     /// What everybody sees.
     pub iopub: Iopub,
+    /// Questions to the person.
+    pub stdin: Stdin,
 }
 
 impl Worker {
     /// A worker for `session`. Once `stopping` is set, waiting requests are aborted.
     pub fn new(session: Session, channels: Channels, stopping: Arc<AtomicBool>) -> Self {
-        let Channels { jobs, drain, shell, iopub } = channels;
+        let Channels { jobs, drain, shell, iopub, stdin } = channels;
         Self {
             session,
             iopub,
@@ -72,7 +85,9 @@ impl Worker {
             drain,
             stopping,
             waiting: VecDeque::new(),
-            history: History::default(),
+            stdin,
+            history: History::of_user(),
+            ran: None,
             count: 0,
             uncounted: 0,
         }
@@ -90,6 +105,9 @@ impl Worker {
                 },
             };
             let parent = request.header.clone();
+            if request.kind() == "execute_request" {
+                self.session.begin();
+            }
             self.iopub.status(&parent, "busy");
             let fate = if self.stopping.load(Ordering::SeqCst) { Fate::Abort } else { fate };
             // A panic in the session is a defect of ours; the kernel and its other variables live on.
@@ -99,10 +117,16 @@ impl Worker {
                 self.reply(&request, content);
             }
             self.iopub.status(&parent, "idle");
+            if let Some(Ran { line, input, output }) = self.ran.take() {
+                self.history.push(line, &input, output.as_deref());
+            }
         }
     }
 
     fn answer(&mut self, request: &Request, fate: Fate) {
+        if let Some(id) = request.header.get("subshell_id").and_then(Value::as_str) {
+            return self.reply(request, error("UnknownSubshell", &format!("there is no subshell {id:?}")));
+        }
         let content = match request.kind() {
             "execute_request" if fate == Fate::Abort => json!({ "status": "aborted", "execution_count": self.count }),
             "execute_request" => self.execute(request),
@@ -110,7 +134,7 @@ impl Worker {
             "complete_request" => introspect::complete(&self.session, request),
             "inspect_request" => introspect::inspect(&self.session, request),
             "is_complete_request" => introspect::is_complete(&self.session, request),
-            "history_request" => self.history.reply(request),
+            "history_request" => history::reply(&mut self.history, request),
             "comm_info_request" => json!({ "status": "ok", "comms": {} }),
             // There are no comm targets: the other side is told that its comm is closed.
             "comm_open" => {
@@ -146,13 +170,12 @@ impl Worker {
         }
         let outputs = Outputs::new((!silent).then(|| self.iopub.clone()), parent.clone());
         let execute = Execute { code: code.to_owned(), cell_name, silent };
+        self.session.ask_through(self.stdin.asking(request));
         let outcome = self.session.execute(&execute, outputs.sink());
         let result = match outcome.result {
             Ok(value) => {
                 let text = value.as_ref().and_then(|v| v.data.get("text/plain")).and_then(Value::as_str);
-                if counts {
-                    self.history.push(self.count, code, text.map(str::to_owned));
-                }
+                self.remember(counts, code, text);
                 if let Some(bundle) = value
                     && !silent
                 {
@@ -164,9 +187,7 @@ impl Worker {
                 Ok(self.expressions(request))
             }
             Err(failed) => {
-                if counts {
-                    self.history.push(self.count, code, None);
-                }
+                self.remember(counts, code, None);
                 let content = json!({ "ename": failed.ename, "evalue": failed.evalue, "traceback": failed.traceback });
                 if !silent {
                     self.iopub.send(parent, "error", content.clone());
@@ -191,6 +212,12 @@ impl Worker {
                 }
                 content
             }
+        }
+    }
+
+    fn remember(&mut self, counts: bool, code: &str, output: Option<&str>) {
+        if counts {
+            self.ran = Some(Ran { line: self.count, input: code.to_owned(), output: output.map(str::to_owned) });
         }
     }
 
