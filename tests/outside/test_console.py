@@ -28,7 +28,8 @@ class Console(unittest.TestCase):
         self.say("let name = input(\"who? \"); \"hello \" + name", r"who\? ")
         self.say("Éva", r'"hello Éva"', r"In \[3\]: ")
         self.say("nothing_here + 1", "VariableNotFound", r"In \[4\]: ")
-        self.say("loop {}")
+        # jupyter_console hands Ctrl-C on only while it waits for a cell.
+        self.say('print("begun"); loop {}', r"\nbegun")
         self.console.sendintr()
         self.console.expect("Interrupted")
         self.console.expect(r"In \[5\]: ")
@@ -36,7 +37,37 @@ class Console(unittest.TestCase):
         for complaint in ("WARNING", "Warning", "Traceback (most recent"):
             self.assertNotIn(complaint, self.console.before)
         self.console.sendeof()
+        self.console.expect("really want to exit")
+        self.console.sendline("y")
         self.console.expect(pexpect.EOF)
+
+
+def terminal(*arguments):
+    return pexpect.spawn(
+        os.environ["MINERVA"], list(arguments), env=environment(), encoding="utf-8", timeout=TIMEOUT, dimensions=(24, 100)
+    )
+
+
+class Script(unittest.TestCase):
+    def test_questions_in_a_terminal(self):
+        script = terminal("-e", 'let a = input("who? "); let b = password("key? "); print(`<${a}> <${b}>`); input("more? ")')
+        script.expect(r"who\? ")
+        script.sendline("Éva")
+        script.expect(r"key\? ")
+        script.sendline("hidden")
+        script.expect("<Éva> <hidden>")
+        self.assertNotIn("hidden", script.before, "what is typed is not shown")
+        script.expect(r"more\? ")
+        script.sendintr()
+        script.expect("Interrupted")
+        script.expect(pexpect.EOF)
+        script.close()
+        self.assertEqual(script.exitstatus, 130)
+
+    def test_a_display_is_redrawn_in_its_place(self):
+        script = terminal("-e", 'let d = display("a"); for i in 0..3 { d.update(i) } print("end")')
+        script.expect(pexpect.EOF)
+        self.assertEqual(script.before.count("\x1b[1A\x1b[J"), 3, script.before)
 
 
 class Repl(unittest.TestCase):
@@ -45,9 +76,7 @@ class Repl(unittest.TestCase):
 
         with kernel() as manager, client(manager) as connected:
             reply_to(connected, connected.execute("let typed_in_a_kernel = 5"))
-        repl = pexpect.spawn(
-            os.environ["MINERVA"], ["repl"], env=environment(), encoding="utf-8", timeout=TIMEOUT, dimensions=(24, 100)
-        )
+        repl = terminal("repl")
         repl.expect(r"In\[1\]")
         repl.send("\x1b[A")
         repl.expect("typed_in_a_kernel")

@@ -1,11 +1,79 @@
-//! `history_request`, answered from the history that all sessions of the user share.
+//! `history_request`, answered from the history that all sessions of the user share, and a thread that writes it: no cell
+//! waits for a disk.
 
 use super::wire::Request;
 use crate::history::{Entry, History};
 use serde_json::{Value, json};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The content of a `history_reply`. Input is kept as it was typed, so that raw or not makes no difference.
-pub fn reply(history: &mut History, request: &Request) -> Value {
+/// Takes note of what was run.
+pub struct Recorder {
+    past: Arc<Past>,
+    /// Wakes the thread that writes; it ends when this is dropped.
+    wake: Sender<()>,
+}
+
+struct Past {
+    history: Mutex<History>,
+    unwritten: Mutex<Vec<Ran>>,
+}
+
+/// A cell that has run.
+struct Ran {
+    line: u32,
+    input: String,
+    output: Option<String>,
+}
+
+impl Past {
+    /// The history with everything in it. Taking its lock first keeps the order.
+    fn written(&self) -> MutexGuard<'_, History> {
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let unwritten = std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
+        for Ran { line, input, output } in unwritten {
+            history.push(line, &input, output.as_deref());
+        }
+        history
+    }
+}
+
+impl Recorder {
+    /// Records in `history`.
+    pub fn new(history: History) -> Self {
+        let past = Arc::new(Past { history: Mutex::new(history), unwritten: Mutex::default() });
+        let (wake, woken) = channel::<()>();
+        let writer = Arc::clone(&past);
+        // Without the thread everything is written when it is asked for, or at the end.
+        let _ = std::thread::Builder::new().name("history".into()).spawn(move || {
+            for () in woken {
+                drop(writer.written());
+            }
+        });
+        Self { past, wake }
+    }
+
+    /// The cell numbered `line` has run.
+    pub fn remember(&self, line: u32, input: &str, output: Option<&str>) {
+        let ran = Ran { line, input: input.to_owned(), output: output.map(str::to_owned) };
+        self.past.unwritten.lock().unwrap_or_else(PoisonError::into_inner).push(ran);
+        let _ = self.wake.send(());
+    }
+
+    /// The content of a `history_reply`.
+    pub fn reply(&self, request: &Request) -> Value {
+        reply(&mut self.past.written(), request)
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        drop(self.past.written());
+    }
+}
+
+/// Input is kept as it was typed, so that raw or not makes no difference.
+fn reply(history: &mut History, request: &Request) -> Value {
     let n = request.number("n").and_then(|n| usize::try_from(n).ok());
     let found = match request.text("hist_access_type") {
         "range" => {

@@ -9,12 +9,14 @@ use super::wire::{Request, Wire};
 use super::worker::{Channels, Job, Worker};
 use super::{control, parent};
 use crate::session::{Session, SessionOptions, stack};
+use bytes::Bytes;
 use minerva_engine::Interrupt;
 use serde_json::json;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -22,6 +24,10 @@ use zeromq::{RouterRecvHalf, Socket, XPubSocket};
 
 /// How long a running cell gets to notice that the kernel is to stop.
 const LAST_CELL: Duration = Duration::from_secs(2);
+/// Longer than libzmq takes to try a connection again.
+const SETTLING: Duration = Duration::from_millis(250);
+/// Clients that have not subscribed when a kernel is so old do not want to.
+const SETTLED: Duration = Duration::from_secs(1);
 /// How long front ends get to take what is left on a socket.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -112,7 +118,8 @@ async fn run(startup: &Startup, connection: &Connection, listeners: Listeners) -
         })
         .map_err(|e| format!("cannot start the session's thread: {e}"))?;
     let (stop, mut stop_asked) = unbounded_channel();
-    let reader = tokio::spawn(read_shell(shell_reader, wire.clone(), Channel { jobs, stop }, drain_queue));
+    let channel = Channel { jobs, stop, iopub: iopub.clone(), started: Instant::now(), askers: HashSet::new() };
+    let reader = tokio::spawn(read_shell(shell_reader, wire.clone(), channel, drain_queue));
 
     let control_server =
         control::serve(control_reader, wire.clone(), control.clone(), iopub.clone(), interrupt.clone());
@@ -178,9 +185,34 @@ async fn answering(
 struct Channel {
     jobs: std::sync::mpsc::Sender<Job>,
     stop: UnboundedSender<Request>,
+    iopub: Iopub,
+    /// When it began to listen.
+    started: Instant,
+    /// Who has asked something.
+    askers: HashSet<Vec<Bytes>>,
 }
 
 impl Channel {
+    /// Waits until those who wait for this kernel have found all its sockets. Clients that began to connect before it
+    /// listened, above all those of the kernel in whose place it starts, try again after 100 to 200 ms, each socket by
+    /// itself; what is published before theirs on iopub is back is lost, and without the `idle` of its cell a front end
+    /// waits for ever. A client has one subscription as a rule, so that many are waited for as have asked something.
+    /// `kernel_info`, by which a client finds out that there is a kernel, waits for a first one only.
+    async fn settled(&mut self, request: &Request) {
+        let age = self.started.elapsed();
+        if age >= SETTLED {
+            return;
+        }
+        self.askers.insert(request.identities.clone());
+        if request.kind() == "kernel_info_request" {
+            let _ = tokio::time::timeout(SETTLING.saturating_sub(age), self.iopub.heard_by(1)).await;
+        } else {
+            tokio::time::sleep(SETTLING.saturating_sub(age)).await;
+            let left = SETTLED.saturating_sub(self.started.elapsed());
+            let _ = tokio::time::timeout(left, self.iopub.heard_by(self.askers.len())).await;
+        }
+    }
+
     /// False when nobody takes requests any more.
     fn hand_over(&self, request: Request) -> bool {
         match request.kind() {
@@ -191,12 +223,15 @@ impl Channel {
 }
 
 /// Hands requests to the session's thread. On demand, first all that has already arrived.
-async fn read_shell(mut socket: RouterRecvHalf, wire: Wire, channel: Channel, mut drain: UnboundedReceiver<()>) {
+async fn read_shell(mut socket: RouterRecvHalf, wire: Wire, mut channel: Channel, mut drain: UnboundedReceiver<()>) {
     /// Bytes that are in the socket's buffer are handed over in far less.
     const QUIET: Duration = Duration::from_millis(3);
     loop {
         let open = tokio::select! {
-            request = router::read(&mut socket, &wire, "shell") => channel.hand_over(request),
+            request = router::read(&mut socket, &wire, "shell") => {
+                channel.settled(&request).await;
+                channel.hand_over(request)
+            }
             Some(()) = drain.recv() => {
                 while let Ok(request) = tokio::time::timeout(QUIET, router::read(&mut socket, &wire, "shell")).await {
                     channel.hand_over(request);

@@ -2,11 +2,12 @@
 //! can keep control, the heartbeat or iopub from being served.
 
 use super::execute::Outputs;
+use super::history::Recorder;
 use super::iopub::Iopub;
 use super::router::Replies;
 use super::stdin::Stdin;
 use super::wire::Request;
-use super::{history, info, introspect};
+use super::{info, introspect};
 use crate::history::History;
 use crate::session::{Execute, Session};
 use serde_json::{Value, json};
@@ -35,9 +36,7 @@ pub struct Worker {
     stopping: Arc<AtomicBool>,
     waiting: VecDeque<(Request, Fate)>,
     stdin: Stdin,
-    history: History,
-    /// The cell that has just run, to be added to the history when everybody has been told its end.
-    ran: Option<Ran>,
+    history: Recorder,
     /// The number of the last cell that counted.
     count: u32,
     /// Cells that did not count: each still needs a name of its own.
@@ -50,13 +49,6 @@ enum Fate {
     Answer,
     /// A cell before it failed: an `execute_request` is not executed.
     Abort,
-}
-
-/// A cell for the history.
-struct Ran {
-    line: u32,
-    input: String,
-    output: Option<String>,
 }
 
 /// The ends of the channels that a [`Worker`] works between.
@@ -86,8 +78,7 @@ impl Worker {
             stopping,
             waiting: VecDeque::new(),
             stdin,
-            history: History::of_user(),
-            ran: None,
+            history: Recorder::new(History::of_user()),
             count: 0,
             uncounted: 0,
         }
@@ -95,15 +86,7 @@ impl Worker {
 
     /// Answers until the shell socket is closed.
     pub fn run(mut self) {
-        loop {
-            let (request, fate) = match self.waiting.pop_front() {
-                Some(next) => next,
-                None => match self.jobs.recv() {
-                    Ok(Job::Request(request)) => (request, Fate::Answer),
-                    Ok(Job::Drained) => continue,
-                    Err(_) => return,
-                },
-            };
+        while let Some((request, fate)) = self.next() {
             let parent = request.header.clone();
             if request.kind() == "execute_request" {
                 self.session.begin();
@@ -117,8 +100,19 @@ impl Worker {
                 self.reply(&request, content);
             }
             self.iopub.status(&parent, "idle");
-            if let Some(Ran { line, input, output }) = self.ran.take() {
-                self.history.push(line, &input, output.as_deref());
+        }
+    }
+
+    /// The next request; `None` when the shell socket is closed.
+    fn next(&mut self) -> Option<(Request, Fate)> {
+        if let Some(next) = self.waiting.pop_front() {
+            return Some(next);
+        }
+        loop {
+            match self.jobs.recv() {
+                Ok(Job::Request(request)) => return Some((request, Fate::Answer)),
+                Ok(Job::Drained) => {}
+                Err(_) => return None,
             }
         }
     }
@@ -134,7 +128,7 @@ impl Worker {
             "complete_request" => introspect::complete(&self.session, request),
             "inspect_request" => introspect::inspect(&self.session, request),
             "is_complete_request" => introspect::is_complete(&self.session, request),
-            "history_request" => history::reply(&mut self.history, request),
+            "history_request" => self.history.reply(request),
             "comm_info_request" => json!({ "status": "ok", "comms": {} }),
             // There are no comm targets: the other side is told that its comm is closed.
             "comm_open" => {
@@ -217,7 +211,7 @@ impl Worker {
 
     fn remember(&mut self, counts: bool, code: &str, output: Option<&str>) {
         if counts {
-            self.ran = Some(Ran { line: self.count, input: code.to_owned(), output: output.map(str::to_owned) });
+            self.history.remember(self.count, code, output);
         }
     }
 

@@ -1,8 +1,9 @@
 //! Several clients, clients that go and come back.
 
 use super::{MINERVA, start};
-use minerva_tests::client::{Client, Ports, cell};
+use minerva_tests::client::{Client, Kernel, Ports, cell};
 use serde_json::json;
+use std::time::Duration;
 
 #[test]
 fn two_clients_see_the_same_and_a_client_that_comes_back_is_answered() {
@@ -101,6 +102,20 @@ fn a_client_that_vanishes_in_a_flood_stops_nobody() {
     witness.ask("kernel_info", json!({}));
     assert_eq!(witness.run("n > 0").result(), Some("true"));
     let mut back = Client::connect_as(&kernel.ports, "talker");
-    assert_eq!(back.run("2").result(), Some("2"));
-    back.among_others();
+    // The reply to its cell may have waited for it.
+    let id = back.send("execute_request", cell("2"));
+    assert_eq!(back.eventual_reply(&id)["status"], "ok");
+    back.leave();
+}
+
+#[test]
+fn a_cell_that_is_sent_before_the_subscription_has_arrived_loses_no_output() {
+    for late in [0, 100, 200] {
+        let kernel = Kernel::start(MINERVA);
+        let late = Duration::from_millis(late);
+        let (mut client, id) = Client::connect_late(&kernel.ports, "execute_request", cell("print(1); 2"), late);
+        client.expect_status(&id, "busy");
+        client.expect_iopub(&id, "execute_input");
+        assert_eq!(client.finish(&id).kinds(), ["stream", "execute_result"]);
+    }
 }

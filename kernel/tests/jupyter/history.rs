@@ -50,8 +50,12 @@ fn two_kernels_share_a_history() {
     let neighbour = Kernel::start_with(MINERVA, &[("XDG_DATA_HOME", data)]);
     let mut second = neighbour.connect();
     first.run("1");
+    // Each writes what it ran before it answers; otherwise when it has a moment.
+    first.ask("history", json!({ "hist_access_type": "tail", "n": 0 }));
     second.run("2");
+    second.ask("history", json!({ "hist_access_type": "tail", "n": 0 }));
     first.run("3");
+    first.ask("history", json!({ "hist_access_type": "tail", "n": 0 }));
     let tail = second.ask("history", json!({ "hist_access_type": "tail", "n": 10 }))["history"].take();
     assert_eq!(tail, json!([[1, 1, "1"], [2, 1, "2"], [1, 2, "3"]]));
 }

@@ -36,9 +36,40 @@ impl Client {
 
     /// Connects with a given identity, as a front end does that comes back.
     pub fn connect_as(ports: &Ports, session: &str) -> Self {
+        let mut client = Self::unsubscribed(ports, session);
+        client.subscribe(ports);
+        client
+    }
+
+    /// Connects, asks at once, and subscribes later: the order in which the sockets of libzmq may find a kernel. Returns
+    /// the id of the request, too.
+    pub fn connect_late(ports: &Ports, kind: &str, content: Value, late: Duration) -> (Self, String) {
+        let mut client = Self::unsubscribed(ports, &uuid::Uuid::new_v4().to_string());
+        let id = client.send(kind, content);
+        // Sockets work while their event loop runs.
+        client.runtime.block_on(tokio::time::sleep(late));
+        client.subscribe(ports);
+        (client, id)
+    }
+
+    fn subscribe(&mut self, ports: &Ports) {
+        self.runtime.block_on(async {
+            self.iopub.connect(&format!("tcp://127.0.0.1:{}", ports.ports[2])).await.unwrap();
+            self.iopub.subscribe("").await.unwrap();
+        });
+        loop {
+            // Before the welcome, this client may see what others asked for.
+            let message = self.any_iopub();
+            if message.kind() == "iopub_welcome" {
+                assert_eq!(message.content, json!({ "subscription": "" }));
+                return;
+            }
+        }
+    }
+
+    fn unsubscribed(ports: &Ports, session: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let [shell_at, control_at, iopub_at, stdin_at, hb_at] =
-            ports.ports.map(|port| format!("tcp://127.0.0.1:{port}"));
+        let [shell_at, control_at, _, stdin_at, hb_at] = ports.ports.map(|port| format!("tcp://127.0.0.1:{port}"));
         let options = || {
             let mut options = SocketOptions::default();
             options.peer_identity(session.parse::<PeerIdentity>().unwrap());
@@ -48,10 +79,8 @@ impl Client {
             let mut shell = DealerSocket::with_options(options());
             let mut control = DealerSocket::with_options(options());
             let mut stdin = DealerSocket::with_options(options());
-            let mut iopub = SubSocket::new();
+            let iopub = SubSocket::new();
             let mut heartbeat = ReqSocket::new();
-            iopub.connect(&iopub_at).await.unwrap();
-            iopub.subscribe("").await.unwrap();
             shell.connect(&shell_at).await.unwrap();
             control.connect(&control_at).await.unwrap();
             stdin.connect(&stdin_at).await.unwrap();
@@ -59,7 +88,7 @@ impl Client {
             (shell, control, stdin, iopub, heartbeat)
         });
         let session = session.to_owned();
-        let mut client = Self {
+        Self {
             runtime,
             shell,
             control,
@@ -70,14 +99,6 @@ impl Client {
             strict: true,
             alone: true,
             patience: PATIENCE,
-        };
-        loop {
-            // Before the welcome, this client may see what others asked for.
-            let message = client.any_iopub();
-            if message.kind() == "iopub_welcome" {
-                assert_eq!(message.content, json!({ "subscription": "" }));
-                return client;
-            }
         }
     }
 
