@@ -118,3 +118,38 @@ fn print_shows_the_executed_notebook() {
     let ran = minerva(folder.path(), &["run", "--print", "a.ipynb"]);
     assert_eq!(text(&ran.stdout), "\nIn [1]: print(\"hi\"); 42\nhi\nOut[1]: 42\n");
 }
+
+#[test]
+fn updates_clears_and_carriage_returns_are_stored_as_a_front_end_would() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ipynb");
+    write(
+        &path,
+        &[
+            code("let d = display(1); write(\"10 %\"); write(\"\\r100 %\\n\"); display(\"x\", \"name\");"),
+            code("d.update(2); display(\"y\", \"name\")"),
+            code("print(1); clear_output(true); print(2); write(\"end\")"),
+        ],
+    );
+    let ran = minerva(folder.path(), &["run", "a.ipynb"]);
+    assert!(ran.status.success(), "{}", text(&ran.stderr));
+    let notebook = read(&path);
+    let shown = |cell: usize, output: usize| notebook["cells"][cell]["outputs"][output].clone();
+    assert_eq!(shown(0, 0)["data"]["text/plain"], json!(["2"]), "updated from a later cell");
+    assert_eq!(shown(0, 1)["text"], json!(["100 %\n"]));
+    assert_eq!(shown(0, 2)["data"]["text/plain"], shown(1, 0)["data"]["text/plain"], "one name, one value");
+    assert_eq!(notebook["cells"][1]["outputs"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        notebook["cells"][2]["outputs"],
+        json!([{ "name": "stdout", "output_type": "stream", "text": ["2\n", "end"] }])
+    );
+}
+
+#[test]
+fn a_notebook_that_runs_by_itself_has_nobody_to_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("a.ipynb"), &[code("input(\"name? \")")]);
+    let ran = minerva(folder.path(), &["run", "a.ipynb"]);
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(text(&ran.stderr).contains("nobody can be asked"), "{}", text(&ran.stderr));
+}

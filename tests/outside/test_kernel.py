@@ -5,8 +5,10 @@ import unittest
 
 import jupyter_kernel_test
 
+from support import Quiet
 
-class Minerva(jupyter_kernel_test.KernelTests):
+
+class Minerva(Quiet, jupyter_kernel_test.KernelTests):
     kernel_name = "minerva"
     language_name = "rhai"
     file_extension = ".rhai"
@@ -36,7 +38,7 @@ class Minerva(jupyter_kernel_test.KernelTests):
     code_clear_output = "clear_output()"
 
 
-class Welcome(jupyter_kernel_test.IopubWelcomeTests):
+class Welcome(Quiet, jupyter_kernel_test.IopubWelcomeTests):
     kernel_name = "minerva"
     support_iopub_welcome = True
 

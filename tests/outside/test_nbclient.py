@@ -6,6 +6,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
+from support import Quiet
+
 
 def notebook(*sources):
     made = nbformat.v4.new_notebook()
@@ -19,7 +21,7 @@ def execute(nb, **options):
     return nb
 
 
-class NbClient(unittest.TestCase):
+class NbClient(Quiet):
     def test_outputs(self):
         nb = execute(notebook("let x = 20; print(x);", "x * 2 + 2", 'display(1, "d");', 'display(2, "d");'))
         self.assertEqual(nb.cells[0].outputs[0].text, "20\n")
@@ -45,6 +47,9 @@ class NbClient(unittest.TestCase):
         nb = execute(notebook('throw "no"', "2"), allow_errors=True)
         self.assertEqual(nb.cells[1].outputs[0].data["text/plain"], "2")
 
+
+# nbclient warns of a time-out itself.
+class TimeOuts(unittest.TestCase):
     def test_interrupt_on_timeout(self):
         nb = notebook("let kept = 5; loop {}", "kept")
         client = NotebookClient(nb, kernel_name="minerva", timeout=1, interrupt_on_timeout=True, allow_errors=True)

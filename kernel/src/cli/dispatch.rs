@@ -81,6 +81,7 @@ fn run_notebook(run: Run) -> i32 {
     let mut session = Session::new(SessionOptions { stream: true, args: run.args });
     let interrupt = session.interrupt();
     on_ctrl_c(interrupt.clone());
+    session.ask_through(notebook::nobody());
     let printer = Printer::new(interrupt.clone());
     let style = notebook::Style { colour: colour(Stream::Out) };
     let watch = (watched && !run.print).then(|| Watch { printer: printer.clone(), style });

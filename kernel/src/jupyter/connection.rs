@@ -1,12 +1,13 @@
 //! The connection file: where the kernel listens and the key that signs messages.
 
-use serde::Deserialize;
+use super::registration::Registration;
+use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, TcpListener};
 use std::path::Path;
 use zeromq::Listener;
 
 /// What a connection file says. Fields this kernel has no use for are ignored.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Connection {
     /// `"tcp"` or `"ipc"`.
     #[serde(default = "tcp")]
@@ -31,11 +32,13 @@ pub struct Connection {
     pub signature_scheme: String,
 }
 
-fn tcp() -> String {
+/// The usual transport.
+pub fn tcp() -> String {
     "tcp".to_owned()
 }
 
-fn hmac_sha256() -> String {
+/// The usual signature.
+pub fn hmac_sha256() -> String {
     "hmac-sha256".to_owned()
 }
 
@@ -54,32 +57,62 @@ pub struct Listeners {
     pub heartbeat: Listener,
 }
 
-impl Connection {
-    /// Reads the connection file at `path`.
+/// What a launcher starts a kernel with.
+#[derive(Debug, Clone)]
+pub enum Startup {
+    /// The ports to listen on.
+    Connection(Connection),
+    /// Where to tell the ports that this kernel chooses.
+    Registration(Registration),
+}
+
+impl Startup {
+    /// Reads the connection file or the registration file at `path`.
     pub fn read(path: &Path) -> Result<Self, String> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| format!("{}: {e}\nhelp: Jupyter writes this file when it starts a kernel", path.display()))?;
-        let connection: Self = serde_json::from_str(&text)
-            .map_err(|e| format!("{}: not a Jupyter connection file: {e}", path.display()))?;
-        if connection.signature_scheme != "hmac-sha256" {
-            return Err(format!(
-                "{}: signature scheme {:?}: expected \"hmac-sha256\"",
-                path.display(),
-                connection.signature_scheme
-            ));
+        let wrong = |e: serde_json::Error| format!("{}: not a Jupyter connection file: {e}", path.display());
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(wrong)?;
+        let startup = if value.get("registration_port").is_some() {
+            Self::Registration(serde_json::from_value(value).map_err(wrong)?)
+        } else {
+            Self::Connection(serde_json::from_value(value).map_err(wrong)?)
+        };
+        let (scheme, transport) = match &startup {
+            Self::Connection(c) => (&c.signature_scheme, None),
+            Self::Registration(r) => (&r.signature_scheme, Some(&r.transport)),
+        };
+        if scheme != "hmac-sha256" {
+            return Err(format!("{}: signature scheme {scheme:?}: expected \"hmac-sha256\"", path.display()));
         }
-        Ok(connection)
+        if let Some(transport) = transport.filter(|t| *t != "tcp") {
+            return Err(format!("{}: registration over {transport:?}: expected \"tcp\"", path.display()));
+        }
+        Ok(startup)
     }
+}
 
-    /// Binds the five sockets.
-    pub fn bind(&self) -> Result<Listeners, String> {
-        Ok(Listeners {
-            shell: self.listen("shell", self.shell_port)?,
-            control: self.listen("control", self.control_port)?,
-            iopub: self.listen("iopub", self.iopub_port)?,
-            stdin: self.listen("stdin", self.stdin_port)?,
-            heartbeat: self.listen("heartbeat", self.hb_port)?,
-        })
+fn chosen(listener: &Listener) -> Option<u16> {
+    match listener {
+        Listener::Tcp(listener) => listener.local_addr().ok().map(|a| a.port()),
+        _ => None,
+    }
+}
+
+impl Connection {
+    /// Binds the five sockets. Where a port is 0, a free one is chosen and noted here.
+    pub fn bind(&mut self) -> Result<Listeners, String> {
+        let listen = |socket: &str, port: u16| {
+            let listener = self.listen(socket, port)?;
+            Ok::<_, String>((chosen(&listener).unwrap_or(port), listener))
+        };
+        let (shell_port, shell) = listen("shell", self.shell_port)?;
+        let (control_port, control) = listen("control", self.control_port)?;
+        let (iopub_port, iopub) = listen("iopub", self.iopub_port)?;
+        let (stdin_port, stdin) = listen("stdin", self.stdin_port)?;
+        let (hb_port, heartbeat) = listen("heartbeat", self.hb_port)?;
+        *self = Self { shell_port, control_port, iopub_port, stdin_port, hb_port, ..self.clone() };
+        Ok(Listeners { shell, control, iopub, stdin, heartbeat })
     }
 
     fn listen(&self, socket: &str, port: u16) -> Result<Listener, String> {

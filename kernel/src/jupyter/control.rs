@@ -12,25 +12,26 @@ use zeromq::RouterRecvHalf;
 /// said about it on iopub comes after the session's last words.
 pub async fn serve(
     mut socket: RouterRecvHalf,
-    mut wire: Wire,
+    wire: Wire,
     replies: Replies,
     iopub: Iopub,
     interrupt: Interrupt,
 ) -> Request {
     loop {
-        let request = router::read(&mut socket, &mut wire, "control").await;
+        let request = router::read(&mut socket, &wire, "control").await;
+        if request.kind() == "shutdown_request" {
+            acknowledge_shutdown(&replies, &iopub, &request);
+            return request;
+        }
         iopub.status(&request.header, "busy");
         match request.kind() {
-            "shutdown_request" => {
-                let restart = request.flag("restart", false);
-                replies.send(&request, "shutdown_reply", &json!({ "status": "ok", "restart": restart }));
-                return request;
-            }
             "interrupt_request" => {
                 interrupt.raise();
                 replies.send(&request, "interrupt_reply", &json!({ "status": "ok" }));
             }
             "kernel_info_request" => replies.send(&request, "kernel_info_reply", &info::reply()),
+            // There are no subshells and nothing advertises them; the protocol asks for no reply then.
+            "create_subshell_request" | "delete_subshell_request" | "list_subshell_request" => {}
             kind => {
                 if let Some(name) = kind.strip_suffix("_request") {
                     let evalue = format!("{kind} is not supported on the control channel");
@@ -42,4 +43,11 @@ pub async fn serve(
         }
         iopub.status(&request.header, "idle");
     }
+}
+
+/// Says that a shutdown has begun; its end on iopub comes after the session's last words.
+pub fn acknowledge_shutdown(replies: &Replies, iopub: &Iopub, request: &Request) {
+    iopub.status(&request.header, "busy");
+    let restart = request.flag("restart", false);
+    replies.send(request, "shutdown_reply", &json!({ "status": "ok", "restart": restart }));
 }

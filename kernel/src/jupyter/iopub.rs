@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use zeromq::{Socket, SocketEvent, SocketRecv, SocketSend, XPubSocket};
 
 /// Above this many bytes in the queue, whoever prints must wait.
@@ -70,6 +70,8 @@ struct Shared {
     room: Condvar,
     filled: Notify,
     interrupt: Interrupt,
+    /// Subscriptions that have arrived.
+    subscriptions: watch::Sender<usize>,
 }
 
 enum Next {
@@ -83,8 +85,13 @@ enum Next {
 impl Iopub {
     /// An empty queue. Raising `interrupt` frees whoever waits for room in it.
     pub fn new(interrupt: Interrupt) -> Self {
-        let shared =
-            Shared { queue: Mutex::new(Queue::default()), room: Condvar::new(), filled: Notify::new(), interrupt };
+        let shared = Shared {
+            queue: Mutex::new(Queue::default()),
+            room: Condvar::new(),
+            filled: Notify::new(),
+            interrupt,
+            subscriptions: watch::Sender::new(0),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -102,6 +109,12 @@ impl Iopub {
     pub fn stream(&self, parent: &Arc<Object>, stream: Stream, text: String) {
         self.wait_for_room();
         self.push(Item { parent: parent.clone(), size: 256 + text.len(), body: Body::Stream(stream, text) });
+    }
+
+    /// Completes when so many subscriptions have arrived in all. What is published before one is lost to it.
+    pub async fn heard_by(&self, subscribers: usize) {
+        // The sender lives as long as this.
+        let _ = self.shared.subscriptions.subscribe().wait_for(|arrived| *arrived >= subscribers).await;
     }
 
     /// Returns when the queue is no longer over its bound, or at once when an interrupt was asked for. To be called
@@ -212,6 +225,7 @@ impl Iopub {
                 && let Some([1, topic @ ..]) = subscription.get(0).map(|frame| frame.as_ref())
             {
                 stalled |= !send(&mut socket, welcome(&wire, topic)).await;
+                self.shared.subscriptions.send_modify(|arrived| *arrived += 1);
             }
             if let Next::Item(item) = next {
                 if matches!(item.body, Body::Stream(..)) {

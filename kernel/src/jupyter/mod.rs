@@ -13,8 +13,10 @@ mod introspect;
 mod iopub;
 mod parent;
 mod progress;
+mod registration;
 mod router;
 mod serve;
+mod stdin;
 mod wire;
 mod worker;
 

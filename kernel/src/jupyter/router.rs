@@ -1,7 +1,10 @@
 //! The sockets that answer: shell, control, stdin and the heartbeat are all ROUTERs.
 
 use super::wire::{Object, Request, Wire};
+use bytes::Bytes;
 use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use zeromq::{RouterRecvHalf, RouterSendHalf, RouterSocket, Socket, SocketRecv, SocketSend, ZmqMessage};
 
@@ -34,16 +37,67 @@ pub async fn listen(listener: zeromq::Listener) -> Result<(RouterSendHalf, Route
     Ok(socket.split())
 }
 
-/// Sends queued replies until the last [`Replies`] is dropped.
+/// How long a message waits for a peer that is not connected: a front end that lost its connection, or that has not
+/// opened this channel yet, is there again after a tenth of a second.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is tried again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// Messages for peers that are not connected, in order, with the time when each was first tried.
+type Parked = HashMap<Bytes, VecDeque<(Instant, ZmqMessage)>>;
+
+/// Sends queued replies until the last [`Replies`] is dropped. A peer that has gone keeps nobody else waiting.
 pub async fn write(mut socket: RouterSendHalf, mut queue: UnboundedReceiver<ZmqMessage>) {
-    while let Some(message) = queue.recv().await {
-        // The peer may have gone since it asked; that is its own affair, and no reason to stop.
-        let _ = socket.send(message).await;
+    let mut parked = Parked::new();
+    loop {
+        let next = if parked.is_empty() {
+            queue.recv().await
+        } else {
+            match tokio::time::timeout(AGAIN, queue.recv()).await {
+                Ok(next) => next,
+                Err(_) => {
+                    try_again(&mut socket, &mut parked).await;
+                    continue;
+                }
+            }
+        };
+        let Some(message) = next else { return };
+        let peer = message.get(0).cloned().unwrap_or_default();
+        // What waits for this peer goes first.
+        if parked.contains_key(&peer) || socket.send(message.clone()).await.is_err() {
+            parked.entry(peer).or_default().push_back((Instant::now(), message));
+        }
+    }
+}
+
+async fn try_again(socket: &mut RouterSendHalf, parked: &mut Parked) {
+    for messages in parked.values_mut() {
+        while let Some((since, message)) = messages.front() {
+            if socket.send(message.clone()).await.is_err() && since.elapsed() < PATIENCE {
+                break;
+            }
+            messages.pop_front();
+        }
+    }
+    parked.retain(|_, messages| !messages.is_empty());
+}
+
+/// Sends one message; waits for its peer to connect. Whether it was sent.
+pub async fn deliver(socket: &mut RouterSendHalf, message: ZmqMessage) -> bool {
+    let started = Instant::now();
+    loop {
+        if socket.send(message.clone()).await.is_ok() {
+            return true;
+        }
+        if started.elapsed() >= PATIENCE {
+            return false;
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 
 /// The next message that is signed and well-formed. What is not is reported on standard error and dropped.
-pub async fn read(socket: &mut RouterRecvHalf, wire: &mut Wire, name: &str) -> Request {
+pub async fn read(socket: &mut RouterRecvHalf, wire: &Wire, name: &str) -> Request {
     loop {
         match socket.recv().await {
             Ok(message) => match wire.read(message) {
@@ -55,7 +109,7 @@ pub async fn read(socket: &mut RouterRecvHalf, wire: &mut Wire, name: &str) -> R
                 }
             },
             // Nothing that a peer does may end the loop; the pause keeps a lasting fault from eating a core.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }
@@ -68,7 +122,7 @@ pub async fn heartbeat(listener: zeromq::Listener) {
             Ok(message) => {
                 let _ = sender.send(message).await;
             }
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }

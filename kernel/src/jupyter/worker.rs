@@ -2,11 +2,13 @@
 //! can keep control, the heartbeat or iopub from being served.
 
 use super::execute::Outputs;
-use super::history::History;
+use super::history::Recorder;
 use super::iopub::Iopub;
 use super::router::Replies;
+use super::stdin::Stdin;
 use super::wire::Request;
 use super::{info, introspect};
+use crate::history::History;
 use crate::session::{Execute, Session};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -33,7 +35,8 @@ pub struct Worker {
     drain: tokio::sync::mpsc::UnboundedSender<()>,
     stopping: Arc<AtomicBool>,
     waiting: VecDeque<(Request, Fate)>,
-    history: History,
+    stdin: Stdin,
+    history: Recorder,
     /// The number of the last cell that counted.
     count: u32,
     /// Cells that did not count: each still needs a name of its own.
@@ -58,12 +61,14 @@ pub struct Channels {
     pub shell: Replies,
     /// What everybody sees.
     pub iopub: Iopub,
+    /// Questions to the person.
+    pub stdin: Stdin,
 }
 
 impl Worker {
     /// A worker for `session`. Once `stopping` is set, waiting requests are aborted.
     pub fn new(session: Session, channels: Channels, stopping: Arc<AtomicBool>) -> Self {
-        let Channels { jobs, drain, shell, iopub } = channels;
+        let Channels { jobs, drain, shell, iopub, stdin } = channels;
         Self {
             session,
             iopub,
@@ -72,7 +77,8 @@ impl Worker {
             drain,
             stopping,
             waiting: VecDeque::new(),
-            history: History::default(),
+            stdin,
+            history: Recorder::new(History::of_user()),
             count: 0,
             uncounted: 0,
         }
@@ -80,16 +86,11 @@ impl Worker {
 
     /// Answers until the shell socket is closed.
     pub fn run(mut self) {
-        loop {
-            let (request, fate) = match self.waiting.pop_front() {
-                Some(next) => next,
-                None => match self.jobs.recv() {
-                    Ok(Job::Request(request)) => (request, Fate::Answer),
-                    Ok(Job::Drained) => continue,
-                    Err(_) => return,
-                },
-            };
+        while let Some((request, fate)) = self.next() {
             let parent = request.header.clone();
+            if request.kind() == "execute_request" {
+                self.session.begin();
+            }
             self.iopub.status(&parent, "busy");
             let fate = if self.stopping.load(Ordering::SeqCst) { Fate::Abort } else { fate };
             // A panic in the session is a defect of ours; the kernel and its other variables live on.
@@ -102,7 +103,24 @@ impl Worker {
         }
     }
 
+    /// The next request; `None` when the shell socket is closed.
+    fn next(&mut self) -> Option<(Request, Fate)> {
+        if let Some(next) = self.waiting.pop_front() {
+            return Some(next);
+        }
+        loop {
+            match self.jobs.recv() {
+                Ok(Job::Request(request)) => return Some((request, Fate::Answer)),
+                Ok(Job::Drained) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     fn answer(&mut self, request: &Request, fate: Fate) {
+        if let Some(id) = request.header.get("subshell_id").and_then(Value::as_str) {
+            return self.reply(request, error("UnknownSubshell", &format!("there is no subshell {id:?}")));
+        }
         let content = match request.kind() {
             "execute_request" if fate == Fate::Abort => json!({ "status": "aborted", "execution_count": self.count }),
             "execute_request" => self.execute(request),
@@ -146,13 +164,12 @@ impl Worker {
         }
         let outputs = Outputs::new((!silent).then(|| self.iopub.clone()), parent.clone());
         let execute = Execute { code: code.to_owned(), cell_name, silent };
+        self.session.ask_through(self.stdin.asking(request));
         let outcome = self.session.execute(&execute, outputs.sink());
         let result = match outcome.result {
             Ok(value) => {
                 let text = value.as_ref().and_then(|v| v.data.get("text/plain")).and_then(Value::as_str);
-                if counts {
-                    self.history.push(self.count, code, text.map(str::to_owned));
-                }
+                self.remember(counts, code, text);
                 if let Some(bundle) = value
                     && !silent
                 {
@@ -164,9 +181,7 @@ impl Worker {
                 Ok(self.expressions(request))
             }
             Err(failed) => {
-                if counts {
-                    self.history.push(self.count, code, None);
-                }
+                self.remember(counts, code, None);
                 let content = json!({ "ename": failed.ename, "evalue": failed.evalue, "traceback": failed.traceback });
                 if !silent {
                     self.iopub.send(parent, "error", content.clone());
@@ -191,6 +206,12 @@ impl Worker {
                 }
                 content
             }
+        }
+    }
+
+    fn remember(&mut self, counts: bool, code: &str, output: Option<&str>) {
+        if counts {
+            self.history.remember(self.count, code, output);
         }
     }
 

@@ -1,20 +1,18 @@
-//! What was typed before, kept in the user's data folder.
+//! What was typed before, for the editor: a copy in memory of the history that kernels and REPLs share.
 
-use reedline::{FileBackedHistory, History};
-use std::path::PathBuf;
+use crate::history::Entry;
+use reedline::{FileBackedHistory, History, HistoryItem};
 
-/// Cells remembered.
+/// Cells the editor knows.
 const CELLS: usize = 10_000;
 
-/// The history in its file, or in memory where the file cannot be used.
-pub fn history() -> Option<Box<dyn History>> {
-    let on_disk = folder().and_then(|f| FileBackedHistory::with_file(CELLS, f.join("history.txt")).ok());
-    on_disk.or_else(|| FileBackedHistory::new(CELLS).ok()).map(|h| Box::new(h) as Box<dyn History>)
-}
-
-/// `$XDG_DATA_HOME/minerva`, or where that lies by default.
-fn folder() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    let data = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")))?;
-    Some(data.join("minerva"))
+/// The editor's history, filled with what any session ran. The editor adds to it what is typed; what was run goes to
+/// the shared history by itself.
+pub fn history(before: &[Entry]) -> Option<Box<dyn History>> {
+    let mut history = FileBackedHistory::new(CELLS).ok()?;
+    for entry in before {
+        // An entry that the editor refuses, such as an empty one, is no loss.
+        let _ = history.save(HistoryItem::from_command_line(&entry.input));
+    }
+    Some(Box::new(history))
 }

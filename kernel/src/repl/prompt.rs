@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// The prompt of one cell.
 pub struct CellPrompt {
     /// The cell's number.
-    pub number: usize,
+    pub number: u32,
 }
 
 impl Prompt for CellPrompt {

@@ -5,8 +5,9 @@ use super::highlighter::CellHighlighter;
 use super::history::history;
 use super::prompt::CellPrompt;
 use super::validator::CellValidator;
+use crate::history::History;
 use crate::session::{Execute, Session, SessionOptions};
-use crate::terminal::{Printer, Stream, colour, on_ctrl_c};
+use crate::terminal::{Printer, Stream, asking, colour, on_ctrl_c};
 use nu_ansi_term::{Color, Style};
 use reedline::{
     DefaultHinter, DescriptionMode, EditCommand, Emacs, IdeMenu, KeyCode, KeyModifiers, MenuBuilder, Reedline,
@@ -26,19 +27,24 @@ const MENU: &str = "completion_menu";
 
 /// Talks until the person leaves; returns the exit code.
 pub fn run(args: Vec<String>) -> i32 {
-    let session = Session::new(SessionOptions { stream: true, args });
+    let mut session = Session::new(SessionOptions { stream: true, args });
     let interrupt = session.interrupt();
     on_ctrl_c(interrupt.clone());
     let printer = Printer::new(interrupt);
+    session.ask_through(asking(&printer));
+    let mut past = History::of_user();
     let session: Shared = Arc::new(Mutex::new(session));
-    let mut editor = editor(&session);
+    let mut editor = editor(&session, &mut past);
     greet();
     let mut number = 1;
     loop {
         match editor.read_line(&CellPrompt { number }) {
             Ok(Signal::Success(code)) if code.trim().is_empty() => {}
             Ok(Signal::Success(code)) => {
-                if let Some(exit) = cell(&session, &printer, code, number) {
+                let request = Execute::cell(code, format!("In[{number}]"));
+                let (shown, exit) = cell(&session, &printer, &request);
+                past.push(number, &request.code, shown.as_deref());
+                if let Some(exit) = exit {
                     return exit;
                 }
                 number += 1;
@@ -54,17 +60,22 @@ pub fn run(args: Vec<String>) -> i32 {
     }
 }
 
-/// Runs one cell and shows its result; the exit code when it asked to leave.
-fn cell(session: &Shared, printer: &Printer, code: String, number: usize) -> Option<i32> {
-    let request = Execute::cell(code, format!("In[{number}]"));
-    let outcome = lock(session).execute(&request, printer.events());
+/// Runs one cell and shows its result; the text of its value, and the exit code when it asked to leave.
+fn cell(session: &Shared, printer: &Printer, request: &Execute) -> (Option<String>, Option<i32>) {
+    let outcome = lock(session).execute(request, printer.events());
     printer.finish();
-    match outcome.result {
-        Ok(Some(bundle)) => printer.result(&bundle),
-        Ok(None) => {}
-        Err(error) => printer.error(&error),
-    }
-    outcome.exit
+    let shown = match outcome.result {
+        Ok(Some(bundle)) => {
+            printer.result(&bundle);
+            Some(bundle.plain().to_owned())
+        }
+        Ok(None) => None,
+        Err(error) => {
+            printer.error(&error);
+            None
+        }
+    };
+    (shown, outcome.exit)
 }
 
 fn greet() {
@@ -78,7 +89,7 @@ fn greet() {
     );
 }
 
-fn editor(session: &Shared) -> Reedline {
+fn editor(session: &Shared, past: &mut History) -> Reedline {
     let mut keys = default_emacs_keybindings();
     let complete = vec![ReedlineEvent::Menu(MENU.into()), ReedlineEvent::MenuNext];
     keys.add_binding(KeyModifiers::NONE, KeyCode::Tab, ReedlineEvent::UntilFound(complete));
@@ -105,7 +116,7 @@ fn editor(session: &Shared) -> Reedline {
             .with_highlighter(Box::new(CellHighlighter))
             .with_hinter(Box::new(DefaultHinter::default().with_style(Color::DarkGray.normal())));
     }
-    match history() {
+    match history(&past.tail(None)) {
         Some(history) => editor.with_history(history),
         None => editor,
     }

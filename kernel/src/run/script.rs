@@ -1,7 +1,7 @@
 //! `minerva run FILE.rhai`, `minerva -e CODE`: a script from beginning to end.
 
 use crate::session::{Execute, Session, SessionOptions};
-use crate::terminal::{Printer, STOPPED, Stream, is_terminal, on_ctrl_c};
+use crate::terminal::{Printer, STOPPED, Stream, asking, is_terminal, on_ctrl_c};
 use std::path::Path;
 
 /// Exit code of a script that failed.
@@ -24,6 +24,7 @@ pub fn code_of(code: &str, name: &str, args: Vec<String>, show: bool) -> i32 {
     let mut session = Session::new(SessionOptions { stream: is_terminal(Stream::Out), args });
     on_ctrl_c(session.interrupt());
     let printer = Printer::new(session.interrupt());
+    session.ask_through(asking(&printer));
     let request = Execute { code: code.to_owned(), cell_name: name.to_owned(), silent: !show };
     let outcome = session.execute(&request, printer.events());
     printer.finish();

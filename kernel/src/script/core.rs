@@ -1,6 +1,5 @@
 //! What every script has: printing, showing, progress, time, the way out.
 
-use super::SessionEvent;
 use super::error::{ScriptResult, raise_text};
 use super::{Host, define};
 use crate::display::{Bundle, Table};
@@ -47,18 +46,6 @@ fn printing(engine: &mut Engine, host: &Host) {
 }
 
 fn showing(engine: &mut Engine, host: &Host) {
-    let h = host.clone();
-    define("display", &["value"], "Shows a value now: a table, a tensor, a chart, HTML or plain text.")
-        .register_into_engine(engine, move |value: Dynamic| {
-            h.emit(SessionEvent::Display { bundle: h.bundle(&value), display_id: None, update: false })
-        });
-    let h = host.clone();
-    let doc = "Shows a value under a name; showing another value under the same name replaces it.";
-    let seen = std::sync::Mutex::new(std::collections::HashSet::<String>::new());
-    define("display", &["value", "id: string"], doc).register_into_engine(engine, move |value: Dynamic, id: &str| {
-        let update = !seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id.to_owned());
-        h.emit(SessionEvent::Display { bundle: h.bundle(&value), display_id: Some(id.to_owned()), update });
-    });
     define("html", &["source: string", "Shown"], "HTML to show: the value of a cell, or an argument of display.")
         .register_into_engine(engine, |source: &str| Shown(Bundle::html(source, source)));
     define(
@@ -78,14 +65,6 @@ fn showing(engine: &mut Engine, host: &Host) {
             table.map(|t| Shown(t.bundle())).ok_or_else(wrong)
         },
     );
-    let h = host.clone();
-    define("clear_output", &[], "Clears what this cell has shown so far.")
-        .register_into_engine(engine, move || h.emit(SessionEvent::ClearOutput { wait: false }));
-    let h = host.clone();
-    let doc =
-        "Clears what this cell has shown so far; with `true`, when the next output comes, so that nothing flickers.";
-    define("clear_output", &["wait: bool"], doc)
-        .register_into_engine(engine, move |wait: bool| h.emit(SessionEvent::ClearOutput { wait }));
 }
 
 fn leaving(engine: &mut Engine) {

@@ -1,10 +1,11 @@
 //! What a script function sees of the session it runs in.
 
-use super::SessionEvent;
+use super::{Asking, NoAnswer, Question, SessionEvent};
 use crate::display::{Bundle, Shows};
 use minerva_engine::{Control, Event, Interrupt};
 use rhai::{Dynamic, Engine, Variant};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Where a cell's events go.
 pub type Events = Arc<dyn Fn(SessionEvent) + Send + Sync>;
@@ -16,6 +17,9 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     interrupt: Interrupt,
     events: RwLock<Events>,
+    asking: RwLock<Asking>,
+    /// Names of displays that the running cell has shown.
+    shown: Mutex<HashSet<String>>,
     shows: Shows,
     streams: bool,
 }
@@ -25,11 +29,20 @@ impl Host {
     /// is generated.
     pub fn new(interrupt: Interrupt, streams: bool) -> Self {
         let nowhere: Events = Arc::new(|_| {});
-        Self(Arc::new(Inner { interrupt, events: RwLock::new(nowhere), shows: Shows::default(), streams }))
+        let nobody: Asking = Arc::new(|_, _| Err(NoAnswer::Nobody("this session runs by itself".into())));
+        Self(Arc::new(Inner {
+            interrupt,
+            events: RwLock::new(nowhere),
+            asking: RwLock::new(nobody),
+            shown: Mutex::default(),
+            shows: Shows::default(),
+            streams,
+        }))
     }
 
-    /// Sends the events of what runs from now on to `events`.
+    /// Sends the events of what runs from now on to `events`; what runs from now on has shown nothing yet.
     pub fn attach(&self, events: Events) {
+        self.0.shown.lock().unwrap_or_else(PoisonError::into_inner).clear();
         *self.0.events.write().unwrap_or_else(PoisonError::into_inner) = events;
     }
 
@@ -56,6 +69,25 @@ impl Host {
     pub fn emit(&self, event: SessionEvent) {
         let events = Arc::clone(&self.0.events.read().unwrap_or_else(PoisonError::into_inner));
         events(event);
+    }
+
+    /// Asks the person through `asking` from now on.
+    pub fn ask_through(&self, asking: Asking) {
+        *self.0.asking.write().unwrap_or_else(PoisonError::into_inner) = asking;
+    }
+
+    /// Asks the person, and waits for the answer.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub fn ask(&self, question: &Question) -> Result<String, NoAnswer> {
+        let asking = Arc::clone(&self.0.asking.read().unwrap_or_else(PoisonError::into_inner));
+        asking(question, &self.0.interrupt)
+    }
+
+    /// Takes note that the running cell shows something under this name; whether it has done so before.
+    pub fn shown_before(&self, display_id: &str) -> bool {
+        !self.0.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(display_id.to_owned())
     }
 
     /// Whether generated text is shown while it is generated.

@@ -5,8 +5,10 @@
 //! [`Host::shows`].
 
 mod arrays;
+mod ask;
 mod convert;
 pub mod core;
+mod display;
 pub mod error;
 mod event;
 mod files;
@@ -23,12 +25,16 @@ mod time;
 pub mod tokens;
 pub mod trace;
 
+pub use ask::{Asking, NoAnswer, Question};
+pub use display::Display;
 pub use event::SessionEvent;
 pub use host::{Events, Host};
 
 /// Registers every noun.
 pub fn register(engine: &mut rhai::Engine, host: &Host) {
     core::register(engine, host);
+    display::register(engine, host);
+    ask::register(engine, host);
     model::register(engine, host);
     generation::register(engine, host);
     session::register(engine, host);

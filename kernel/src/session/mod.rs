@@ -20,11 +20,12 @@ pub mod language_info;
 mod memory;
 mod run_cell;
 mod sources;
+pub mod stack;
 mod state;
 mod types;
 mod variables;
 
-pub use crate::script::SessionEvent;
+pub use crate::script::{Asking, NoAnswer, Question, SessionEvent};
 pub use cell_error::CellError;
 pub use complete::KEYWORDS;
 pub use state::Session;

@@ -7,20 +7,15 @@ use super::memory::LowMemory;
 use super::sources::Sources;
 use super::types::{Completeness, Completion, Execute, Outcome, SessionOptions};
 use super::variables::Variables;
-use super::{complete, completeness, language, run_cell};
+use super::{complete, completeness, language, run_cell, stack};
 use crate::display::Bundle;
 use crate::panics;
 use crate::script::core::ExitCode;
 use crate::script::names::Names;
-use crate::script::{Events, Host};
+use crate::script::{Asking, Display, Events, Host};
 use minerva_engine::Interrupt;
 use rhai::{Dynamic, Engine, EvalAltResult};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError};
-
-/// Stack of the thread a cell runs on: what 1,000 nested script calls need, several times over. Pages are taken from
-/// the system only when they are touched.
-const STACK_BYTES: usize = 512 << 20;
 
 /// One language session; a kernel, a REPL and a script runner each have one.
 pub struct Session {
@@ -31,6 +26,8 @@ pub struct Session {
     sources: Sources,
     names: OnceLock<Names>,
     low_memory: LowMemory,
+    /// [`Session::begin`] has withdrawn what was asked before the cell that is about to run.
+    begun: bool,
 }
 
 impl Session {
@@ -43,7 +40,16 @@ impl Session {
         let engine = language::engine(&host, &variables, &functions, &low_memory);
         let args = options.args.into_iter().map(Dynamic::from).collect();
         variables.set_constant("args", Dynamic::from_array(args));
-        Self { engine, host, variables, functions, sources: Sources::default(), names: OnceLock::new(), low_memory }
+        Self {
+            engine,
+            host,
+            variables,
+            functions,
+            sources: Sources::default(),
+            names: OnceLock::new(),
+            low_memory,
+            begun: false,
+        }
     }
 
     /// The flag that stops the running cell; raise it from any thread. The next cell starts with it cleared.
@@ -51,30 +57,36 @@ impl Session {
         self.host.interrupt().clone()
     }
 
+    /// Withdraws an interrupt that came before the next cell. A front end that tells others that a cell begins calls
+    /// this first: whoever was told may interrupt, and [`Session::execute`] then keeps what was asked since.
+    pub fn begin(&mut self) {
+        self.host.interrupt().clear();
+        self.begun = true;
+    }
+
+    /// Asks the person through `asking` when a script calls `input` or `password`. Without it they are errors.
+    pub fn ask_through(&mut self, asking: Asking) {
+        self.host.ask_through(asking);
+    }
+
     /// Runs a cell and blocks until it has ended. Events arrive in order, on threads of the session.
     ///
     /// Variables and functions of earlier cells are there, and stay as they are when the cell fails or is interrupted.
     pub fn execute(&mut self, request: &Execute, events: Events) -> Outcome {
-        self.host.interrupt().clear();
+        if !std::mem::take(&mut self.begun) {
+            self.host.interrupt().clear();
+        }
         self.host.attach(events);
-        let done = AtomicBool::new(false);
         let low_memory = self.low_memory.clone();
-        let ended = std::thread::scope(|scope| {
-            let watcher = std::thread::Builder::new().spawn_scoped(scope, || low_memory.watch(&done));
-            let session = &mut *self;
-            let work = move || panics::catch(|| session.run(request));
-            let thread = std::thread::Builder::new().name("minerva-cell".into()).stack_size(STACK_BYTES);
-            let ended = match thread.spawn_scoped(scope, work) {
-                Ok(thread) => thread.join().unwrap_or_else(|_| Ok(Err(broken("its thread died")))),
-                Err(e) => Ok(Err(broken(&format!("no thread for it: {e}")))),
-            };
-            done.store(true, Ordering::Relaxed);
-            if let Ok(watcher) = watcher {
-                watcher.thread().unpark();
-            }
-            ended
-        });
-        let result = ended.unwrap_or_else(|panic| Err(self.after_panic(&panic)));
+        let watched = low_memory.watch();
+        let session = &mut *self;
+        let ended = stack::with_room(move || panics::catch(|| session.run(request)));
+        drop(watched);
+        let result = match ended {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(panic)) => Err(self.after_panic(&panic)),
+            Err(what) => Err(broken(&what)),
+        };
         self.host.attach(Arc::new(|_| {}));
         match result {
             Ok(ended) => ended,
@@ -114,6 +126,7 @@ impl Session {
             Ok(value) => {
                 let show = !request.silent
                     && !value.is_unit()
+                    && !value.is::<Display>()
                     && !completeness::ends_in_semicolon(&self.engine, &request.code);
                 Ok(Outcome { result: Ok(show.then(|| self.host.bundle(&value))), exit: None })
             }

@@ -1,9 +1,11 @@
 //! What the terminal front ends share: where colour goes, and how a running cell's events are written.
 
+mod ask;
 mod colour;
 mod printer;
 mod stop;
 
+pub use ask::asking;
 pub use colour::{Stream, colour, is_terminal};
 pub use printer::Printer;
 pub use stop::{STOPPED, on_ctrl_c};

@@ -27,6 +27,8 @@ struct State {
     line_open: bool,
     /// Nobody reads stdout any more.
     gone: bool,
+    /// The display that stands right above the cursor, and its lines.
+    last: Option<(String, usize)>,
 }
 
 struct Bar {
@@ -49,6 +51,7 @@ impl Printer {
             watched,
             line_open: false,
             gone: false,
+            last: None,
         })))
     }
 
@@ -64,13 +67,35 @@ impl Printer {
         match event {
             SessionEvent::Stdout(text) => state.out(&text),
             SessionEvent::Stderr(text) => state.err(&text),
-            SessionEvent::Display { bundle, .. } => state.line(bundle.plain()),
+            SessionEvent::Display { bundle, display_id, update } => {
+                state.display(bundle.plain(), display_id, update);
+            }
             SessionEvent::Progress { label, done, total, unit } => state.progress(label, done, total, &unit),
             SessionEvent::ClearOutput { .. } => {}
             SessionEvent::Warning(text) => {
                 let head = paint(colour(Stream::Err), Style::new().bold().fg(Color::Yellow), "warning:");
                 state.err(&format!("{head} {text}\n"));
             }
+        }
+    }
+
+    /// Writes a question; its answer is typed behind it. Where stdout is kept in a file or a pipe, the question goes to
+    /// stderr.
+    pub fn prompt(&self, text: &str) {
+        let mut state = self.state();
+        match is_terminal(Stream::Out) {
+            true => state.out(text),
+            false => state.err(text),
+        }
+    }
+
+    /// The answer has come; `line_ended` says whether whoever typed it has moved the cursor to a new line.
+    pub fn answered(&self, line_ended: bool) {
+        let mut state = self.state();
+        if line_ended {
+            state.line_open = false;
+        } else if is_terminal(Stream::Out) {
+            state.out("\n");
         }
     }
 
@@ -115,6 +140,7 @@ impl State {
             return;
         }
         self.line_open = !text.ends_with('\n');
+        self.last = None;
         let written = self.bars.suspend(|| {
             let mut out = std::io::stdout().lock();
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -126,7 +152,26 @@ impl State {
         }
     }
 
+    /// Shows a display, in its old place where that stands right above the cursor of a terminal.
+    fn display(&mut self, text: &str, id: Option<String>, update: bool) {
+        let above = self.last.take().filter(|(last, _)| update && id.as_ref() == Some(last) && !self.line_open);
+        if let Some((_, lines)) = above
+            && is_terminal(Stream::Out)
+        {
+            self.out(&format!("\x1b[{lines}A\x1b[J"));
+            self.line_open = false;
+        }
+        self.line(text);
+        // A line that the terminal breaks takes more room than is known here.
+        let width = width();
+        let lines: Vec<&str> = text.lines().collect();
+        if !lines.is_empty() && lines.iter().all(|l| l.chars().count() < width) {
+            self.last = id.map(|id| (id, lines.len()));
+        }
+    }
+
     fn err(&mut self, text: &str) {
+        self.last = None;
         self.bars.suspend(|| {
             let mut err = std::io::stderr().lock();
             let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
@@ -183,4 +228,17 @@ fn style(total: u64, unit: &str) -> ProgressStyle {
 
 fn paint(colour: bool, style: Style, text: &str) -> String {
     if colour { style.paint(text).to_string() } else { text.to_owned() }
+}
+
+/// Columns of the terminal on stdout.
+fn width() -> usize {
+    #[cfg(unix)]
+    {
+        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: the call fills the structure, which lives until it returns.
+        if unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) } == 0 && size.ws_col > 0 {
+            return usize::from(size.ws_col);
+        }
+    }
+    80
 }

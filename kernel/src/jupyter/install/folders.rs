@@ -55,6 +55,12 @@ impl Location {
     }
 }
 
+/// Where Jupyter keeps the connection files of running kernels.
+pub fn runtime_folder() -> Option<PathBuf> {
+    let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    var("JUPYTER_RUNTIME_DIR").or_else(|| Some(Location::User.data(&var).ok()?.join("runtime")))
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

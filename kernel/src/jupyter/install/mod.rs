@@ -3,5 +3,5 @@
 mod folders;
 mod spec;
 
-pub use folders::Location;
+pub use folders::{Location, runtime_folder};
 pub use spec::{InstallOptions, install};

@@ -1,6 +1,7 @@
 //! The kernelspec: a folder with `kernel.json` and logos.
 
 use super::Location;
+use crate::jupyter::wire::PROTOCOL_VERSION;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,8 @@ fn json(program: &Path, display_name: &str) -> Value {
         "display_name": display_name,
         "language": "rhai",
         "interrupt_mode": "message",
+        // From 5.6 on a launcher may give a registration file instead of ports.
+        "kernel_protocol_version": PROTOCOL_VERSION,
         "metadata": { "debugger": false },
     })
 }

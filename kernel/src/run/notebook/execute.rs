@@ -3,7 +3,7 @@
 use super::file::{Notebook, insert, joined};
 use super::outputs::Outputs;
 use super::text::{self, Style};
-use crate::session::{CellError, Execute, Session, SessionEvent};
+use crate::session::{Asking, CellError, Execute, NoAnswer, Session, SessionEvent};
 use crate::terminal::Printer;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -114,6 +114,11 @@ pub fn run(session: &mut Session, options: &NotebookOptions) -> Result<Notebook,
         None => Ok(notebook),
         Some(error) => Err(described(&error, options.watch.as_ref().map(|w| w.style))),
     }
+}
+
+/// A notebook that runs by itself must give the same outputs whoever starts it: it asks nobody.
+pub fn nobody() -> Asking {
+    Arc::new(|_, _| Err(NoAnswer::Nobody("a notebook that runs without a browser has no input".into())))
 }
 
 /// The error for a terminal, with its colours where the style has them.

@@ -5,6 +5,6 @@ mod file;
 mod outputs;
 mod text;
 
-pub use execute::{NotebookOptions, Watch, run};
+pub use execute::{NotebookOptions, Watch, nobody, run};
 pub use file::Notebook;
 pub use text::{Style, print};

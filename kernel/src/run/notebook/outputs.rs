@@ -4,6 +4,7 @@ use super::file::{lines, sorted};
 use crate::display::Bundle;
 use crate::session::{CellError, SessionEvent};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 enum Output {
     Stream { name: &'static str, text: String },
@@ -35,7 +36,13 @@ impl Outputs {
             SessionEvent::Stderr(text) => self.stream("stderr", &text),
             SessionEvent::Warning(text) => self.stream("stderr", &format!("warning: {text}\n")),
             SessionEvent::Display { bundle, display_id: Some(id), update: true } => self.update(&bundle, &id),
-            SessionEvent::Display { bundle, display_id, .. } => self.push(Output::Display { bundle, id: display_id }),
+            SessionEvent::Display { bundle, display_id, .. } => {
+                // As front ends do: what stands elsewhere under this name shows the new value too.
+                if let Some(id) = &display_id {
+                    self.update(&bundle, id);
+                }
+                self.push(Output::Display { bundle, id: display_id });
+            }
             SessionEvent::ClearOutput { wait: true } => self.clear = true,
             SessionEvent::ClearOutput { wait: false } => {
                 self.clear = false;
@@ -93,7 +100,9 @@ impl Outputs {
 impl Output {
     fn to_json(&self) -> Value {
         match self {
-            Self::Stream { name, text } => json!({ "name": name, "output_type": "stream", "text": lines(text) }),
+            Self::Stream { name, text } => {
+                json!({ "name": name, "output_type": "stream", "text": lines(&overwritten(text)) })
+            }
             Self::Display { bundle, .. } => {
                 let metadata = sorted(Value::Object(bundle.metadata.clone()));
                 json!({ "data": data(bundle), "metadata": metadata, "output_type": "display_data" })
@@ -109,6 +118,42 @@ impl Output {
             }
         }
     }
+}
+
+/// Stream text as a front end keeps it: a carriage return goes back to the beginning of the line and what follows
+/// overwrites it, a backspace takes a character away.
+fn overwritten(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\r', '\u{8}']) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (mut kept, mut at): (Vec<char>, usize) = (Vec::new(), 0);
+        for c in line.trim_end_matches('\n').chars() {
+            match (c, kept.get_mut(at)) {
+                ('\r', _) => at = 0,
+                ('\u{8}', _) => {
+                    at = at.saturating_sub(1);
+                    if at < kept.len() {
+                        kept.remove(at);
+                    }
+                }
+                (c, Some(before)) => {
+                    *before = c;
+                    at += 1;
+                }
+                (c, None) => {
+                    kept.push(c);
+                    at += 1;
+                }
+            }
+        }
+        out.extend(kept);
+        if line.ends_with('\n') {
+            out.push('\n');
+        }
+    }
+    out.into()
 }
 
 /// Text is held as lines; JSON and base64 as they are.
@@ -170,5 +215,27 @@ mod tests {
         assert_eq!(outputs.to_json(cell)[0]["text"], json!(["new"]));
         outputs.take(SessionEvent::ClearOutput { wait: false });
         assert_eq!(outputs.to_json(cell), json!([]));
+    }
+
+    #[test]
+    fn a_display_under_a_name_that_is_taken_shows_in_both_places() {
+        let mut outputs = Outputs::default();
+        let first = outputs.begin();
+        outputs.take(shown("old", Some("d"), false));
+        let second = outputs.begin();
+        outputs.take(shown("new", Some("d"), false));
+        for cell in [first, second] {
+            assert_eq!(outputs.to_json(cell)[0]["data"]["text/plain"], json!(["new"]));
+        }
+    }
+
+    #[test]
+    fn carriage_returns_overwrite_and_partial_lines_join() {
+        let mut outputs = Outputs::default();
+        let cell = outputs.begin();
+        for text in ["  5 %", "\r 50 %", "\r100 %\n", "ab", "cd\rX\r\n", "no\u{8}ew\r"] {
+            outputs.take(SessionEvent::Stdout(text.into()));
+        }
+        assert_eq!(outputs.to_json(cell)[0]["text"], json!(["100 %\n", "Xbcd\n", "new"]));
     }
 }

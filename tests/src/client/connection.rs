@@ -1,115 +1,29 @@
-//! A small Jupyter client that starts the real program and is strict about what comes back.
-//!
-//! It shares no code with the kernel: frames, signatures and message fields are written out here a second time, so
-//! that a mistake in the kernel is not made again by its test. Every `expect…` panics on any message that the test did
-//! not ask for, and every message that comes in is checked for its signature and its fields.
+//! A connected client.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use super::message::checked;
+use super::{Message, PATIENCE, Ports, Ran, cell, signature};
 use bytes::Bytes;
-use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use zeromq::prelude::*;
 use zeromq::util::PeerIdentity;
 use zeromq::{DealerSocket, ReqSocket, SocketOptions, SubSocket, ZmqMessage};
-
-/// How long a test waits for a message that must come.
-pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The key of every kernel that a test starts.
-pub const KEY: &str = "a-key-for-tests";
-
-/// A message that came in.
-#[derive(Debug, Clone)]
-pub struct Message {
-    /// Its header.
-    pub header: Value,
-    /// The header of the message that it answers.
-    pub parent: Value,
-    /// Its content.
-    pub content: Value,
-}
-
-impl Message {
-    /// Its type.
-    pub fn kind(&self) -> &str {
-        self.header["msg_type"].as_str().unwrap()
-    }
-
-    /// The id of the message that it answers; empty for none.
-    pub fn parent_id(&self) -> &str {
-        self.parent["msg_id"].as_str().unwrap_or_default()
-    }
-}
-
-/// What one executed cell gave.
-#[derive(Debug)]
-pub struct Ran {
-    /// The content of `execute_reply`.
-    pub reply: Value,
-    /// Everything on iopub between `execute_input` and `idle`: type and content. Stream messages that follow each
-    /// other on the same stream are joined, since where a kernel cuts them is its own affair.
-    pub outputs: Vec<(String, Value)>,
-}
-
-impl Ran {
-    /// The text of one stream.
-    pub fn stream(&self, name: &str) -> String {
-        let texts = self.outputs.iter().filter(|(kind, content)| kind == "stream" && content["name"] == name);
-        texts.map(|(_, content)| content["text"].as_str().unwrap()).collect()
-    }
-
-    /// The types of the outputs, in order.
-    pub fn kinds(&self) -> Vec<&str> {
-        self.outputs.iter().map(|(kind, _)| kind.as_str()).collect()
-    }
-
-    /// The plain text of the result.
-    pub fn result(&self) -> Option<&str> {
-        let (_, content) = self.outputs.iter().find(|(kind, _)| kind == "execute_result")?;
-        content["data"]["text/plain"].as_str()
-    }
-}
-
-/// Where a kernel listens.
-#[derive(Debug, Clone)]
-pub struct Ports {
-    /// The connection file.
-    pub file: PathBuf,
-    /// shell, control, iopub, stdin, heartbeat.
-    pub ports: [u16; 5],
-}
-
-impl Ports {
-    /// Five ports that are free now, in a connection file in `folder`.
-    pub fn choose(folder: &Path) -> Self {
-        let listeners: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
-        let ports: [u16; 5] = ports.try_into().unwrap();
-        let [shell, control, iopub, stdin, hb] = ports;
-        let content = json!({
-            "transport": "tcp", "ip": "127.0.0.1", "key": KEY, "signature_scheme": "hmac-sha256", "kernel_name": "minerva",
-            "shell_port": shell, "control_port": control, "iopub_port": iopub, "stdin_port": stdin, "hb_port": hb,
-        });
-        let file = folder.join("connection.json");
-        std::fs::write(&file, content.to_string()).unwrap();
-        Self { file, ports }
-    }
-}
 
 /// A connected client.
 pub struct Client {
     runtime: tokio::runtime::Runtime,
     shell: DealerSocket,
     control: DealerSocket,
+    stdin: DealerSocket,
     iopub: SubSocket,
     heartbeat: ReqSocket,
     session: String,
+    /// Whether a message that nobody read fails the test when this is dropped.
+    strict: bool,
+    /// Whether everything on iopub is about requests of this client.
+    alone: bool,
     /// When a message is waited for longer than this, the test fails.
     pub patience: Duration,
 }
@@ -122,35 +36,75 @@ impl Client {
 
     /// Connects with a given identity, as a front end does that comes back.
     pub fn connect_as(ports: &Ports, session: &str) -> Self {
+        let mut client = Self::unsubscribed(ports, session);
+        client.subscribe(ports);
+        client
+    }
+
+    /// Connects, asks at once, and subscribes later: the order in which the sockets of libzmq may find a kernel. Returns
+    /// the id of the request, too.
+    pub fn connect_late(ports: &Ports, kind: &str, content: Value, late: Duration) -> (Self, String) {
+        let mut client = Self::unsubscribed(ports, &uuid::Uuid::new_v4().to_string());
+        let id = client.send(kind, content);
+        // Sockets work while their event loop runs.
+        client.runtime.block_on(tokio::time::sleep(late));
+        client.subscribe(ports);
+        (client, id)
+    }
+
+    fn subscribe(&mut self, ports: &Ports) {
+        self.runtime.block_on(async {
+            self.iopub.connect(&format!("tcp://127.0.0.1:{}", ports.ports[2])).await.unwrap();
+            self.iopub.subscribe("").await.unwrap();
+        });
+        loop {
+            // Before the welcome, this client may see what others asked for.
+            let message = self.any_iopub();
+            if message.kind() == "iopub_welcome" {
+                assert_eq!(message.content, json!({ "subscription": "" }));
+                return;
+            }
+        }
+    }
+
+    fn unsubscribed(ports: &Ports, session: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let [shell_at, control_at, iopub_at, _, hb_at] = ports.ports.map(|port| format!("tcp://127.0.0.1:{port}"));
+        let [shell_at, control_at, _, stdin_at, hb_at] = ports.ports.map(|port| format!("tcp://127.0.0.1:{port}"));
         let options = || {
             let mut options = SocketOptions::default();
             options.peer_identity(session.parse::<PeerIdentity>().unwrap());
             options
         };
-        let (shell, control, iopub, heartbeat) = runtime.block_on(async {
+        let (shell, control, stdin, iopub, heartbeat) = runtime.block_on(async {
             let mut shell = DealerSocket::with_options(options());
             let mut control = DealerSocket::with_options(options());
-            let mut iopub = SubSocket::new();
+            let mut stdin = DealerSocket::with_options(options());
+            let iopub = SubSocket::new();
             let mut heartbeat = ReqSocket::new();
-            iopub.connect(&iopub_at).await.unwrap();
-            iopub.subscribe("").await.unwrap();
             shell.connect(&shell_at).await.unwrap();
             control.connect(&control_at).await.unwrap();
+            stdin.connect(&stdin_at).await.unwrap();
             heartbeat.connect(&hb_at).await.unwrap();
-            (shell, control, iopub, heartbeat)
+            (shell, control, stdin, iopub, heartbeat)
         });
         let session = session.to_owned();
-        let mut client = Self { runtime, shell, control, iopub, heartbeat, session, patience: PATIENCE };
-        loop {
-            // Before the welcome, this client may see what others asked for.
-            let message = client.iopub();
-            if message.kind() == "iopub_welcome" {
-                assert_eq!(message.content, json!({ "subscription": "" }));
-                return client;
-            }
+        Self {
+            runtime,
+            shell,
+            control,
+            stdin,
+            iopub,
+            heartbeat,
+            session,
+            strict: true,
+            alone: true,
+            patience: PATIENCE,
         }
+    }
+
+    /// There are other clients: what they ask for is on iopub too, and is passed over.
+    pub fn among_others(&mut self) {
+        self.alone = false;
     }
 
     /// Sends a request on shell and returns its id.
@@ -175,12 +129,23 @@ impl Client {
 
     /// The frames of a signed request, and its id.
     pub fn request(&self, kind: &str, content: Value) -> (String, ZmqMessage) {
+        self.message(kind, content, &json!({}), None)
+    }
+
+    /// Sends a request for a subshell on shell and returns its id.
+    pub fn send_to_subshell(&mut self, subshell: &str, kind: &str, content: Value) -> String {
+        let (id, message) = self.message(kind, content, &json!({}), Some(subshell));
+        self.runtime.block_on(self.shell.send(message)).unwrap();
+        id
+    }
+
+    fn message(&self, kind: &str, content: Value, parent: &Value, subshell: Option<&str>) -> (String, ZmqMessage) {
         let id = uuid::Uuid::new_v4().to_string();
         let header = json!({
             "msg_id": id, "session": self.session, "username": "test", "date": "2026-01-01T00:00:00.000000Z",
-            "msg_type": kind, "version": "5.4",
+            "msg_type": kind, "version": "5.6", "subshell_id": subshell,
         });
-        let parts = [header.to_string(), "{}".to_owned(), "{}".to_owned(), content.to_string()];
+        let parts = [header.to_string(), parent.to_string(), "{}".to_owned(), content.to_string()];
         let mut frames = vec![Bytes::from_static(b"<IDS|MSG>"), Bytes::from(signature(&parts))];
         frames.extend(parts.into_iter().map(Bytes::from));
         (id, frames.try_into().unwrap())
@@ -198,8 +163,37 @@ impl Client {
         checked(received.expect("no reply on control").unwrap())
     }
 
-    /// The next message on iopub.
+    /// The next message on stdin.
+    pub fn stdin(&mut self) -> Message {
+        let received = self.runtime.block_on(async { tokio::time::timeout(self.patience, self.stdin.recv()).await });
+        checked(received.expect("no question on stdin").unwrap())
+    }
+
+    /// The next message on stdin is a question of the cell `id`.
+    pub fn expect_question(&mut self, id: &str) -> Message {
+        let message = self.stdin();
+        assert_eq!((message.kind(), message.parent_id()), ("input_request", id), "{message:?}");
+        message
+    }
+
+    /// Answers on stdin. Not every client says what it answers: `question` is then `None`.
+    pub fn answer(&mut self, value: &str, question: Option<&Message>) {
+        let parent = question.map_or_else(|| json!({}), |q| q.header.clone());
+        let (_, message) = self.message("input_reply", json!({ "value": value }), &parent, None);
+        self.runtime.block_on(self.stdin.send(message)).unwrap();
+    }
+
+    /// The next message on iopub; where there are other clients, the next about a request of this one.
     pub fn iopub(&mut self) -> Message {
+        loop {
+            let message = self.any_iopub();
+            if self.alone || message.parent["session"] == self.session.as_str() {
+                return message;
+            }
+        }
+    }
+
+    fn any_iopub(&mut self) -> Message {
         let received = self.runtime.block_on(async { tokio::time::timeout(self.patience, self.iopub.recv()).await });
         let mut frames = received.expect("nothing on iopub").unwrap().into_vec();
         let topic = frames.remove(0);
@@ -214,6 +208,16 @@ impl Client {
         let message = self.shell();
         assert_eq!((message.kind(), message.parent_id()), (kind, id), "{message:?}");
         message.content
+    }
+
+    /// The content of the reply to request `id` on shell, after replies to others that had this client's identity.
+    pub fn eventual_reply(&mut self, id: &str) -> Value {
+        loop {
+            let message = self.shell();
+            if message.parent_id() == id {
+                return message.content;
+            }
+        }
     }
 
     /// The reply to request `id` on control.
@@ -296,106 +300,42 @@ impl Client {
     }
 }
 
-/// The content of an ordinary `execute_request`.
-pub fn cell(code: &str) -> Value {
-    json!({
-        "code": code, "silent": false, "store_history": true, "user_expressions": {}, "allow_stdin": false,
-        "stop_on_error": true,
-    })
-}
-
-/// The hex HMAC of the four JSON parts of a message.
-pub fn signature<T: AsRef<[u8]>>(parts: &[T]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
-    parts.iter().for_each(|part| mac.update(part.as_ref()));
-    hex::encode(mac.finalize().into_bytes())
-}
-
-fn checked(message: ZmqMessage) -> Message {
-    let frames = message.into_vec();
-    assert_eq!(frames[0].as_ref(), b"<IDS|MSG>", "{frames:?}");
-    assert_eq!(frames[1].as_ref(), signature(&frames[2..6]).as_bytes(), "the signature of {frames:?}");
-    let [header, parent, _metadata, content] =
-        [2, 3, 4, 5].map(|n| serde_json::from_slice::<Value>(&frames[n]).unwrap());
-    for field in ["msg_id", "session", "username", "date", "msg_type", "version"] {
-        assert!(header[field].is_string(), "{field} of {header}");
-    }
-    assert!(content.is_object());
-    Message { header, parent, content }
-}
-
-/// A kernel process. Dropping it kills the process.
-pub struct Kernel {
-    child: Child,
-    /// Where it listens.
-    pub ports: Ports,
-    /// When it was started.
-    pub started: Instant,
-    folder: tempfile::TempDir,
-}
-
-impl Kernel {
-    /// Starts `binary kernel CONNECTION_FILE`.
-    pub fn start(binary: &str) -> Self {
-        Self::start_with(binary, &[])
+impl Client {
+    /// Whether nothing more comes on any channel for a moment.
+    pub fn quiet(&mut self) -> bool {
+        self.unexpected().is_none()
     }
 
-    /// Starts a kernel with additional environment variables.
-    pub fn start_with(binary: &str, environment: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let ports = Ports::choose(folder.path());
-        let started = Instant::now();
-        let child = spawn(binary, &ports, environment);
-        Self { child, ports, started, folder }
+    /// From here on nobody looks at what comes: for a client that is to vanish in the middle of things.
+    pub fn leave(mut self) {
+        self.strict = false;
     }
 
-    /// Starts the program again on the same connection file, as a restart does.
-    pub fn restart(&mut self, binary: &str) {
-        self.started = Instant::now();
-        self.child = spawn(binary, &self.ports, &[]);
-    }
-
-    /// A client of this kernel.
-    pub fn connect(&self) -> Client {
-        Client::connect(&self.ports)
-    }
-
-    /// The id of the process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// A folder for the test's files, deleted with the kernel.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Waits for the end of the process.
-    pub fn wait(&mut self) -> ExitStatus {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(start.elapsed() < PATIENCE, "the kernel does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    /// What has come and was not asked for, on any channel.
+    fn unexpected(&mut self) -> Option<String> {
+        let quiet = Duration::from_millis(20);
+        let (shell, control, stdin, iopub) = (&mut self.shell, &mut self.control, &mut self.stdin, &mut self.iopub);
+        let alone = self.alone;
+        self.runtime.block_on(async {
+            let last = tokio::select! {
+                m = shell.recv() => m,
+                m = control.recv() => m,
+                m = stdin.recv() => m,
+                m = iopub.recv(), if alone => m,
+                () = tokio::time::sleep(quiet) => return None,
+            };
+            last.ok().map(|message| format!("{message:?}"))
+        })
     }
 }
 
-fn spawn(binary: &str, ports: &Ports, environment: &[(&str, &str)]) -> Child {
-    Command::new(binary)
-        .arg("kernel")
-        .arg(&ports.file)
-        .envs(environment.iter().copied())
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|e| panic!("cannot start {binary}: {e}"))
-}
-
-impl Drop for Kernel {
+impl Drop for Client {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if !self.strict || std::thread::panicking() {
+            return;
+        }
+        if let Some(message) = self.unexpected() {
+            panic!("a message that the test did not ask for: {message}");
+        }
     }
 }

@@ -1,0 +1,174 @@
+//! The file: a line of JSON per entry, appended to, and rewritten without its oldest entries when it has grown.
+//!
+//! Several processes write it. Each takes the lock of a file beside it for as long as it writes, so that no line is
+//! torn and none is lost while another process rewrites. Reading takes no lock: a rewritten file takes the old one's
+//! place at once, and a line that is not whole yet is left for the next time.
+
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Entries that are kept when the file is rewritten.
+pub const KEPT: usize = 10_000;
+/// Bytes that are kept when the file is rewritten.
+const KEPT_BYTES: u64 = 4 << 20;
+/// A longer cell is not written, and a longer result is left out.
+const LONGEST: usize = 64 << 10;
+
+/// One cell that was run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The session it was run in, counted from 1.
+    pub session: i64,
+    /// Its number in that session.
+    pub line: i64,
+    /// Its text.
+    pub input: String,
+    /// The plain text of its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+}
+
+/// A cell of the session that is about to be written.
+pub struct Line<'a> {
+    /// Its number in its session.
+    pub line: i64,
+    /// Its text.
+    pub input: &'a str,
+    /// The plain text of its value.
+    pub output: Option<&'a str>,
+}
+
+/// The file and how far it was read.
+pub struct Log {
+    path: PathBuf,
+    read: u64,
+    identity: Option<u64>,
+}
+
+impl Log {
+    /// The log at `path`, not read yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, read: 0, identity: None }
+    }
+
+    /// What was written since the last call. The second value is true when everything is new, because the file was
+    /// rewritten.
+    pub fn news(&mut self) -> std::io::Result<(Vec<Entry>, bool)> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((Vec::new(), false)),
+            Err(e) => return Err(e),
+        };
+        let data = file.metadata()?;
+        let identity = Some(identity(&data));
+        let afresh = identity != self.identity || data.len() < self.read;
+        if afresh {
+            (self.read, self.identity) = (0, identity);
+        }
+        if data.len() == self.read {
+            return Ok((Vec::new(), afresh));
+        }
+        file.seek(SeekFrom::Start(self.read))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        self.read += whole as u64;
+        let lines = text.get(..whole).unwrap_or_default().split(|b| *b == b'\n');
+        // A line that another version of this program wrote, or a broken disk, is passed over.
+        Ok((lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), afresh))
+    }
+
+    /// Appends one entry. `session` is the writer's; without one the next free number is taken and returned.
+    pub fn append(&mut self, session: Option<i64>, new: &Line<'_>) -> std::io::Result<i64> {
+        let lock = self.lock()?;
+        let session = match session {
+            Some(session) => session,
+            None => read_all(&self.path)?.iter().map(|e| e.session).max().unwrap_or(0) + 1,
+        };
+        if new.input.len() <= LONGEST {
+            let output = new.output.filter(|o| o.len() <= LONGEST).map(str::to_owned);
+            let entry = Entry { session, line: new.line, input: new.input.to_owned(), output };
+            let mut text = serde_json::to_vec(&entry)?;
+            text.push(b'\n');
+            let mut file = private().append(true).create(true).read(true).open(&self.path)?;
+            // A writer that died may have left half a line.
+            if !ends_a_line(&mut file)? {
+                text.insert(0, b'\n');
+            }
+            file.write_all(&text)?;
+            let length = file.metadata()?.len();
+            if length > 2 * KEPT_BYTES {
+                self.shorten()?;
+            }
+        }
+        drop(lock);
+        Ok(session)
+    }
+
+    /// Rewrites the file with its newest entries. To be called with the lock held.
+    fn shorten(&self) -> std::io::Result<()> {
+        let all = read_all(&self.path)?;
+        let mut lines = Vec::new();
+        let mut bytes = 0;
+        for entry in all.iter().rev().take(KEPT) {
+            let mut line = serde_json::to_vec(entry)?;
+            line.push(b'\n');
+            bytes += line.len() as u64;
+            if bytes > KEPT_BYTES {
+                break;
+            }
+            lines.push(line);
+        }
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
+        for line in lines.iter().rev() {
+            fresh.write_all(line)?;
+        }
+        fresh.persist(&self.path).map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    fn lock(&self) -> std::io::Result<File> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let file = private().write(true).create(true).truncate(false).open(self.path.with_extension("lock"))?;
+        file.lock()?;
+        Ok(file)
+    }
+}
+
+/// A file that nobody else may read: what people type is theirs.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn read_all(path: &Path) -> std::io::Result<Vec<Entry>> {
+    Ok(Log::new(path.to_owned()).news()?.0)
+}
+
+fn ends_a_line(file: &mut File) -> std::io::Result<bool> {
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// Tells a file from the one that took its place.
+#[cfg(unix)]
+fn identity(data: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(data)
+}
+
+#[cfg(not(unix))]
+fn identity(_: &std::fs::Metadata) -> u64 {
+    0
+}
