@@ -4,6 +4,7 @@ use super::SessionEvent;
 use crate::display::{Bundle, Shows};
 use minerva_engine::{Control, Event, Interrupt};
 use rhai::{Dynamic, Engine, Variant};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Where a cell's events go.
@@ -18,6 +19,7 @@ struct Inner {
     events: RwLock<Events>,
     shows: Shows,
     streams: bool,
+    columns: AtomicUsize,
 }
 
 impl Host {
@@ -25,7 +27,13 @@ impl Host {
     /// is generated.
     pub fn new(interrupt: Interrupt, streams: bool) -> Self {
         let nowhere: Events = Arc::new(|_| {});
-        Self(Arc::new(Inner { interrupt, events: RwLock::new(nowhere), shows: Shows::default(), streams }))
+        Self(Arc::new(Inner {
+            interrupt,
+            events: RwLock::new(nowhere),
+            shows: Shows::default(),
+            streams,
+            columns: AtomicUsize::new(80),
+        }))
     }
 
     /// Sends the events of what runs from now on to `events`.
@@ -61,6 +69,16 @@ impl Host {
     /// Whether generated text is shown while it is generated.
     pub fn streams(&self) -> bool {
         self.0.streams
+    }
+
+    /// How many columns text may take that is laid out to fill the width: charts.
+    pub fn columns(&self) -> usize {
+        self.0.columns.load(Ordering::Relaxed)
+    }
+
+    /// Says how wide the terminal is; 80 columns are assumed until then.
+    pub fn set_columns(&self, columns: usize) {
+        self.0.columns.store(columns, Ordering::Relaxed);
     }
 
     /// The flag that stops what runs.

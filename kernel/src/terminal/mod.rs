@@ -1,9 +1,11 @@
 //! What the terminal front ends share: where colour goes, and how a running cell's events are written.
 
 mod colour;
+mod graphics;
 mod printer;
 mod stop;
 
 pub use colour::{Stream, colour, is_terminal};
+pub use graphics::{Graphics, columns, graphics, picture};
 pub use printer::Printer;
 pub use stop::{STOPPED, on_ctrl_c};

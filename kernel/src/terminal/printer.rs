@@ -1,6 +1,7 @@
 //! A running cell's events, written to stdout and stderr.
 
 use super::colour::{Stream, colour, is_terminal};
+use super::graphics::{Graphics, columns, graphics, picture};
 use crate::display::Bundle;
 use crate::session::{CellError, SessionEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,6 +28,7 @@ struct State {
     line_open: bool,
     /// Nobody reads stdout any more.
     gone: bool,
+    graphics: Graphics,
 }
 
 struct Bar {
@@ -49,6 +51,7 @@ impl Printer {
             watched,
             line_open: false,
             gone: false,
+            graphics: graphics(),
         })))
     }
 
@@ -64,7 +67,7 @@ impl Printer {
         match event {
             SessionEvent::Stdout(text) => state.out(&text),
             SessionEvent::Stderr(text) => state.err(&text),
-            SessionEvent::Display { bundle, .. } => state.line(bundle.plain()),
+            SessionEvent::Display { bundle, .. } => state.show(&bundle),
             SessionEvent::Progress { label, done, total, unit } => state.progress(label, done, total, &unit),
             SessionEvent::ClearOutput { .. } => {}
             SessionEvent::Warning(text) => {
@@ -76,7 +79,7 @@ impl Printer {
 
     /// Writes a cell's result on lines of its own.
     pub fn result(&self, bundle: &Bundle) {
-        self.state().line(bundle.plain());
+        self.state().show(bundle);
     }
 
     /// Writes a cell's error to stderr.
@@ -131,6 +134,14 @@ impl State {
             let mut err = std::io::stderr().lock();
             let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
         });
+    }
+
+    /// A picture where the terminal shows them, else text.
+    fn show(&mut self, bundle: &Bundle) {
+        match picture(bundle, self.graphics, columns().unwrap_or(80)) {
+            Some(picture) => self.line(&picture),
+            None => self.line(bundle.plain()),
+        }
     }
 
     fn line(&mut self, text: &str) {
