@@ -93,6 +93,8 @@ pub struct Cells {
     pub rows: usize,
     /// Rows and columns of the values themselves.
     pub source: (usize, usize),
+    /// Rows and columns of values that a cell stands for; the last ones for fewer.
+    pub block: (usize, usize),
     /// A value per cell, row by row; `None` past the end of a wrapped vector.
     pub values: Vec<Option<f64>>,
 }
@@ -111,14 +113,21 @@ impl Tensor {
     /// the other, a vector as one row or wrapped like text. A pixel that stands for many values shows the one farthest from zero, so that
     /// outliers survive; NaN wins over everything. Colours end at the 99.5th percentile, so that one outlier does not fade the rest.
     pub fn heatmap(&self, max_side: usize, control: &Control) -> Result<Pixels> {
-        let Cells { columns: width, rows: height, values, .. } = self.cells(max_side, Pool::Farthest, control)?;
+        let Cells { columns: width, rows: height, values, .. } =
+            self.pooled(max_side, Pool::Farthest, false, control)?;
         let scale = scale_of(&values);
         let rgba = values.iter().flat_map(|c| c.map_or([0; 4], |v| scale.of(v))).collect();
         Ok(Pixels { width, height, rgba, scale })
     }
 
-    /// The values in at most `max_side` cells a side, laid out as [`Tensor::heatmap`] does.
+    /// The values in at most `max_side` cells a side, laid out as [`Tensor::heatmap`] does. Each cell stands for a block of the
+    /// same size.
     pub fn cells(&self, max_side: usize, pool: Pool, control: &Control) -> Result<Cells> {
+        self.pooled(max_side, pool, true, control)
+    }
+
+    /// With `even`, blocks have the same size; without, `max_side` is reached where there is more than that.
+    fn pooled(&self, max_side: usize, pool: Pool, even: bool, control: &Control) -> Result<Cells> {
         if max_side == 0 || max_side > 1 << 13 {
             return Err(Error::argument("heatmap", "a side from 1 to 8192 pixels", max_side.to_string()));
         }
@@ -129,7 +138,9 @@ impl Tensor {
             _ if n > max_side => (n.div_ceil(max_side), max_side),
             _ => (1, n),
         };
-        let (height, width) = (rows.min(max_side), columns.min(max_side));
+        let count = |n: usize| if even { n.div_ceil(n.div_ceil(max_side).max(1)) } else { n.min(max_side) };
+        let begin = |i: usize, of: usize, n: usize| if even { (i * n.div_ceil(max_side)).min(n) } else { i * n / of };
+        let (height, width) = (count(rows), count(columns));
         let values = self.values()?;
         let meter = Meter::new(control, self.describe("heatmap of"), n, "values");
         let lines = (0..height)
@@ -137,14 +148,15 @@ impl Tensor {
             .map(|y| {
                 let mut line = vec![Pooled::default(); width];
                 let mut buffer = vec![0f64; columns];
-                for row in y * rows / height..(y + 1) * rows / height {
+                for row in begin(y, height, rows)..begin(y + 1, height, rows) {
                     let start = row * columns;
                     // The last row of a wrapped vector may end early.
                     buffer.truncate(n - start);
                     meter.step(buffer.len())?;
                     values.read(start, &mut buffer)?;
                     for (x, cell) in line.iter_mut().enumerate() {
-                        let part = buffer.get(x * columns / width..((x + 1) * columns / width).min(buffer.len()));
+                        let (from, to) = (begin(x, width, columns), begin(x + 1, width, columns));
+                        let part = buffer.get(from..to.min(buffer.len()));
                         part.unwrap_or_default().iter().for_each(|v| cell.add(*v, pool));
                     }
                 }
@@ -152,12 +164,9 @@ impl Tensor {
             })
             .collect::<Result<Vec<Vec<Option<f64>>>>>()?;
         meter.finish();
-        Ok(Cells {
-            columns: width,
-            rows: height,
-            source: (rows, columns),
-            values: lines.into_iter().flatten().collect(),
-        })
+        let block = (rows.div_ceil(max_side), columns.div_ceil(max_side));
+        let values = lines.into_iter().flatten().collect();
+        Ok(Cells { columns: width, rows: height, source: (rows, columns), block, values })
     }
 }
 

@@ -6,7 +6,7 @@ use super::history::history;
 use super::prompt::CellPrompt;
 use super::validator::CellValidator;
 use crate::session::{Execute, Session, SessionOptions};
-use crate::terminal::{Printer, Stream, colour, columns, on_ctrl_c};
+use crate::terminal::{Printer, Stream, colour, on_ctrl_c, window};
 use nu_ansi_term::{Color, Style};
 use reedline::{
     DefaultHinter, DescriptionMode, EditCommand, Emacs, IdeMenu, KeyCode, KeyModifiers, MenuBuilder, Reedline,
@@ -58,8 +58,8 @@ pub fn run(args: Vec<String>) -> i32 {
 fn cell(session: &Shared, printer: &Printer, code: String, number: usize) -> Option<i32> {
     let request = Execute::cell(code, format!("In[{number}]"));
     // The window may have another size by now.
-    if let Some(columns) = columns() {
-        lock(session).set_columns(columns);
+    if let Some(window) = window() {
+        lock(session).set_columns(window.columns);
     }
     let outcome = lock(session).execute(&request, printer.events());
     printer.finish();

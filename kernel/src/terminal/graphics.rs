@@ -53,24 +53,55 @@ fn detect(terminal: bool, variable: &dyn Fn(&str) -> Option<String>) -> Graphics
     Graphics::None
 }
 
-/// The picture of a bundle as the terminal takes it, at most `columns` wide. `None` where either has none.
-pub fn picture(bundle: &Bundle, graphics: Graphics, columns: usize) -> Option<String> {
+/// The terminal's window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// Characters across.
+    pub columns: usize,
+    /// Height of a character by its width.
+    pub slender: f64,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { columns: 80, slender: 2.0 }
+    }
+}
+
+/// The window that shows stdout; `None` where that is none.
+pub fn window() -> Option<Window> {
+    if !is_terminal(Stream::Out) {
+        return None;
+    }
+    let found = crossterm::terminal::window_size().ok().filter(|w| w.columns > 0)?;
+    let across = f64::from(found.width) / f64::from(found.columns);
+    let down = f64::from(found.height) / f64::from(found.rows.max(1));
+    // Many terminals do not tell their pixels.
+    let slender = if across > 0.0 && down > 0.0 { down / across } else { Window::default().slender };
+    Some(Window { columns: usize::from(found.columns), slender })
+}
+
+/// The picture of a bundle as the terminal takes it, no wider than the window. `None` where either has none.
+pub fn picture(bundle: &Bundle, graphics: Graphics, window: Window) -> Option<String> {
     if graphics == Graphics::None {
         return None;
     }
     let png = bundle.data.get("image/png").and_then(Value::as_str)?;
-    let pixels = bundle.metadata.get("image/png").and_then(|m| m.get("width")).and_then(Value::as_f64).unwrap_or(560.0);
-    let columns = ((pixels / CHARACTER).round() as usize).clamp(1, columns.max(1));
+    let side = |name: &str| bundle.metadata.get("image/png").and_then(|m| m.get(name)).and_then(Value::as_f64);
+    let (width, height) = (side("width").unwrap_or(560.0).max(1.0), side("height").unwrap_or(340.0));
+    let columns = ((width / CHARACTER).round() as usize).clamp(1, window.columns.max(1));
     Some(match graphics {
         Graphics::Iterm => {
             let size = STANDARD.decode(png).map_or(0, |bytes| bytes.len());
             format!("\x1b]1337;File=inline=1;size={size};width={columns};preserveAspectRatio=1:{png}\x07\n")
         }
         _ => {
+            // Both sides: some terminals stretch a picture that is given one.
+            let rows = (columns as f64 * height / width / window.slender).round().max(1.0);
             let mut out = String::with_capacity(png.len() + png.len() / 200);
             let pieces: Vec<&str> = png.as_bytes().chunks(PIECE).filter_map(|p| std::str::from_utf8(p).ok()).collect();
             for (i, piece) in pieces.iter().enumerate() {
-                let first = if i == 0 { format!("a=T,f=100,q=2,c={columns},") } else { String::new() };
+                let first = if i == 0 { format!("a=T,f=100,q=2,c={columns},r={rows},") } else { String::new() };
                 let more = u8::from(i + 1 < pieces.len());
                 out.push_str(&format!("\x1b_G{first}m={more};{piece}\x1b\\"));
             }
@@ -78,14 +109,6 @@ pub fn picture(bundle: &Bundle, graphics: Graphics, columns: usize) -> Option<St
             out
         }
     })
-}
-
-/// Columns of the terminal at stdout; `None` where it is none.
-pub fn columns() -> Option<usize> {
-    if !is_terminal(Stream::Out) {
-        return None;
-    }
-    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
 #[cfg(test)]
@@ -112,17 +135,17 @@ mod tests {
     fn the_picture_travels_whole() {
         let bytes: Vec<u8> = (0..10_000u32).map(|i| (i % 251) as u8).collect();
         let bundle = Bundle::text("x").with("image/png", STANDARD.encode(&bytes));
-        assert_eq!(picture(&Bundle::text("x"), Graphics::Kitty, 80), None);
-        assert_eq!(picture(&bundle, Graphics::None, 80), None);
-        let kitty = picture(&bundle, Graphics::Kitty, 80).unwrap();
+        assert_eq!(picture(&Bundle::text("x"), Graphics::Kitty, Window::default()), None);
+        assert_eq!(picture(&bundle, Graphics::None, Window::default()), None);
+        let kitty = picture(&bundle, Graphics::Kitty, Window::default()).unwrap();
         let sent: String = kitty
             .split("\x1b_G")
             .filter_map(|p| p.split_once(';'))
             .map(|(_, p)| p.split('\x1b').next().unwrap())
             .collect();
         assert_eq!(STANDARD.decode(sent).unwrap(), bytes);
-        assert!(kitty.starts_with("\x1b_Ga=T,f=100,q=2,c=62,m=1;") && kitty.contains("\x1b_Gm=0;"), "{kitty:.60}");
-        let iterm = picture(&bundle, Graphics::Iterm, 40).unwrap();
+        assert!(kitty.starts_with("\x1b_Ga=T,f=100,q=2,c=62,r=19,m=1;") && kitty.contains("\x1b_Gm=0;"), "{kitty:.60}");
+        let iterm = picture(&bundle, Graphics::Iterm, Window { columns: 40, slender: 2.0 }).unwrap();
         assert!(iterm.starts_with("\x1b]1337;File=inline=1;size=10000;width=40;preserveAspectRatio=1:"));
     }
 }

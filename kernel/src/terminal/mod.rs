@@ -6,6 +6,6 @@ mod printer;
 mod stop;
 
 pub use colour::{Stream, colour, is_terminal};
-pub use graphics::{Graphics, columns, graphics, picture};
+pub use graphics::{Graphics, Window, graphics, picture, window};
 pub use printer::Printer;
 pub use stop::{STOPPED, on_ctrl_c};

@@ -1,7 +1,7 @@
 //! A running cell's events, written to stdout and stderr.
 
 use super::colour::{Stream, colour, is_terminal};
-use super::graphics::{Graphics, columns, graphics, picture};
+use super::graphics::{Graphics, graphics, picture, window};
 use crate::display::Bundle;
 use crate::session::{CellError, SessionEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -138,7 +138,7 @@ impl State {
 
     /// A picture where the terminal shows them, else text.
     fn show(&mut self, bundle: &Bundle) {
-        match picture(bundle, self.graphics, columns().unwrap_or(80)) {
+        match picture(bundle, self.graphics, window().unwrap_or_default()) {
             Some(picture) => self.line(&picture),
             None => self.line(bundle.plain()),
         }

@@ -49,10 +49,7 @@ pub struct Ticks {
 impl Along {
     fn numbers(&self, about: usize) -> Vec<(f64, String)> {
         let Self::Numbers { scale, whole } = self else { return Vec::new() };
-        let mut ticks = scale.ticks(about);
-        if *whole {
-            ticks.retain(|v| v.fract() == 0.0);
-        }
+        let ticks = scale.ticks_of(about, *whole);
         let labels = scale.labels(&ticks);
         ticks.iter().map(|v| scale.unit(*v)).zip(labels).collect()
     }

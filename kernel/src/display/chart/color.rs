@@ -30,8 +30,8 @@ impl Rgb {
         if n <= SERIES.len() {
             return SERIES.get(i % SERIES.len()).map_or(Self([0; 3]), |(_, c)| *c);
         }
-        // The bright end of viridis is hardly seen on white.
-        VIRIDIS.at(0.92 * i as f64 / (n - 1).max(1) as f64)
+        // The ends of viridis are hardly seen, one on white, the other on black.
+        VIRIDIS.at(0.2 + 0.72 * i as f64 / (n - 1).max(1) as f64)
     }
 
     /// A colour by name (those of the series palette, black, white, gray) or as `#rgb` or `#rrggbb`.

@@ -78,10 +78,10 @@ fn series(chart: &Chart, ink: &Ink, shapes: &mut Vec<Shape>) -> (f64, f64) {
     let (width, height) = (chart.width.unwrap_or(WIDTH), chart.height.unwrap_or(HEIGHT));
     let (x, y) = (chart.x_scale(), chart.y_scale());
     let data = match chart.x.categories.is_empty() {
-        true => Along::Numbers { scale: x, whole: false },
+        true => Along::Numbers { scale: x, whole: chart.x_is_whole() },
         false => Along::Names(chart.x.categories.clone()),
     };
-    let values = Along::Numbers { scale: y, whole: false };
+    let values = Along::Numbers { scale: y, whole: chart.y_is_whole() };
     let place = legend::place(chart, width);
     let mut around = Around {
         below: data.below(width),

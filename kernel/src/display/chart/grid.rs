@@ -125,7 +125,7 @@ pub fn draw(chart: &Chart, grid: &Grid, ink: &Ink, shapes: &mut Vec<Shape>) -> (
     for _ in 0..2 {
         around.below = below.below(width);
         around.beside = beside_ticks(&beside, height);
-        around.right = if has_bar { 14.0 + BAR + bar.beside(height).depth } else { 0.0 };
+        around.right = if has_bar { 14.0 + BAR + bar_ticks(&bar, height).depth } else { 0.0 };
         m = frame::margins(chart, &around);
         width = chart.width.map_or(width, |w| (w - m.left - m.right).max(20.0));
         height = chart.height.map_or(height, |h| (h - m.top - m.bottom).max(20.0));
@@ -156,6 +156,11 @@ fn beside_ticks(along: &Along, height: f64) -> axes::Ticks {
     ticks
 }
 
+/// A colour bar has more ticks than an axis of its length: nothing else tells its ends.
+fn bar_ticks(along: &Along, height: f64) -> axes::Ticks {
+    along.beside(height * 1.6)
+}
+
 fn outline(r: &Rect) -> Vec<(f64, f64)> {
     vec![(r.left, r.top), (r.right, r.top), (r.right, r.bottom), (r.left, r.bottom), (r.left, r.top)]
 }
@@ -167,7 +172,7 @@ fn color_bar(grid: &Grid, along: &Along, plot: &Rect, ink: &Ink, shapes: &mut Ve
     let colors = (0..STEPS).map(|i| Some(grid.palette.at(1.0 - i as f64 / (STEPS - 1) as f64))).collect();
     shapes.push(Shape::Cells { rect: bar, columns: 1, rows: STEPS, colors });
     shapes.push(axes::thin(vec![outline(&bar)], ink));
-    for (u, label) in along.beside(plot.height()).at {
+    for (u, label) in bar_ticks(along, plot.height()).at {
         let y = bar.bottom - u * bar.height();
         shapes.push(axes::thin(vec![vec![(bar.right, y), (bar.right + 3.0, y)]], ink));
         let at = (bar.right + 7.0, y + 0.36 * SMALL);

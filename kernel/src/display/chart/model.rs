@@ -169,10 +169,23 @@ impl Chart {
             _ => s.x.iter(),
         });
         let (min, max) = ends(values.copied(), self.x.log);
-        let half = if bars { 0.5 * self.bar_step() } else { 0.0 };
+        let half = if bars && !self.x.log { 0.5 * self.bar_step() } else { 0.0 };
         let lines = self.series().iter().all(|s| matches!(s.mark, Mark::Line { .. } | Mark::Bins { .. }));
         let (min, max) = if lines || bars || self.x.log { (min - half, max + half) } else { padded(min, max) };
-        Scale::fit(min, max, self.x.log, self.x.range, false, !lines && !bars)
+        Scale::fit(min, max, self.x.log, self.x.range, false, false)
+    }
+
+    /// Whether all positions are whole, so that ticks between them would mean nothing.
+    pub fn x_is_whole(&self) -> bool {
+        self.series().iter().all(|s| match &s.mark {
+            Mark::Bins { edges } => whole(edges),
+            _ => whole(&s.x),
+        })
+    }
+
+    /// Whether all values are whole.
+    pub fn y_is_whole(&self) -> bool {
+        self.series().iter().all(|s| whole(&s.y))
     }
 
     /// The numbers of the axis of the values.
@@ -268,6 +281,10 @@ fn ends(values: impl Iterator<Item = f64>, log: bool) -> (f64, f64) {
     let shown = values.filter(|v| v.is_finite() && (!log || *v > 0.0));
     let (min, max) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
     if min <= max { (min, max) } else { (0.0, 1.0) }
+}
+
+fn whole(values: &[f64]) -> bool {
+    values.iter().all(|v| !v.is_finite() || v.fract() == 0.0)
 }
 
 /// Points keep away from the edges.

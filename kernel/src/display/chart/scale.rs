@@ -100,6 +100,15 @@ impl Scale {
             .collect()
     }
 
+    /// As [`Scale::ticks`]; where `whole` is said, none between whole numbers.
+    pub fn ticks_of(&self, about: usize, whole: bool) -> Vec<f64> {
+        let mut ticks = self.ticks(about);
+        if whole {
+            ticks.retain(|v| v.fract() == 0.0);
+        }
+        ticks
+    }
+
     fn log_ticks(&self, about: usize) -> Vec<f64> {
         let (low, high) = (self.low.log10(), self.high.log10());
         let (first, last) = ((low - 1e-9).ceil() as i32, (high + 1e-9).floor() as i32);
@@ -168,9 +177,10 @@ impl Format {
         if v < 0.0 && !zero { format!("−{text}") } else { text }
     }
 
-    /// The same as a d3 format.
-    pub fn d3(self) -> String {
+    /// The same as a d3 format; on a logarithmic axis without decimals that say nothing.
+    pub fn d3(self, log: bool) -> String {
         match self {
+            Self::Fixed(decimals) if log => format!(",.{decimals}~f"),
             Self::Fixed(decimals) => format!(",.{decimals}f"),
             Self::Si => "~s".to_owned(),
             Self::Power => "~e".to_owned(),

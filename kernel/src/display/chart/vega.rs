@@ -48,7 +48,7 @@ fn config() -> Value {
             "labelLimit": 150, "labelPadding": 3,
         },
         "title": {
-            "anchor": "start", "fontSize": 14, "fontWeight": "normal", "offset": 8,
+            "anchor": "start", "frame": "group", "fontSize": 14, "fontWeight": "normal", "offset": 8,
             "subtitleFontSize": 11, "subtitleColor": GREY, "subtitlePadding": 4,
         },
         "legend": { "labelFontSize": 11, "labelLimit": 140, "title": null, "symbolStrokeWidth": 2 },

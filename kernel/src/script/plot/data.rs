@@ -25,6 +25,8 @@ pub struct Data {
     pub x: Option<Column>,
     /// Name and values of each series, and its own positions where they differ from series to series.
     pub series: Vec<Values>,
+    /// How many values are `()`, left out by intent.
+    pub empty: usize,
     /// What the columns of a table are called.
     pub x_label: String,
     /// As `x_label`.
@@ -64,6 +66,11 @@ pub fn number(v: &Dynamic) -> Option<f64> {
     v.as_float().ok().or_else(|| v.as_bool().ok().map(f64::from)).or_else(|| v.is_unit().then_some(f64::NAN))
 }
 
+fn empties(v: &Dynamic) -> usize {
+    let inner = v.read_lock::<Array>().map(|a| a.iter().map(empties).sum());
+    inner.unwrap_or(usize::from(v.is_unit()))
+}
+
 fn is_list(v: &Dynamic) -> bool {
     v.is_array() || v.read_lock::<Tensor>().is_some_and(|t| t.rank() > 0)
 }
@@ -74,6 +81,7 @@ fn is_list(v: &Dynamic) -> bool {
 /// When it is nothing that can be drawn, or a column does not exist.
 pub fn read(function: &'static str, value: &Dynamic, pick: &Pick) -> ScriptResult<Data> {
     let plain = |series: Vec<(String, Vec<f64>)>| Data {
+        empty: empties(value),
         series: series.into_iter().map(|(name, y)| Values { name, x: None, y }).collect(),
         ..Data::default()
     };
@@ -171,7 +179,8 @@ fn of_map(function: &'static str, map: &Map, pick: &Pick) -> ScriptResult<Data> 
             y.push(number(v).ok_or_else(found)?);
         }
         let series = vec![Values { name: String::new(), x: None, y }];
-        return Ok(Data { x: Some(Column::Names(names)), series, ..Data::default() });
+        let empty = map.values().filter(|v| v.is_unit()).count();
+        return Ok(Data { x: Some(Column::Names(names)), series, empty, ..Data::default() });
     }
     if columns {
         // A map of columns is a table, too.
@@ -193,7 +202,8 @@ fn of_map(function: &'static str, map: &Map, pick: &Pick) -> ScriptResult<Data> 
         let y = numbers(function, v)?;
         Ok(Values { name: key.to_string(), x: None, y })
     });
-    Ok(Data { series: series.collect::<ScriptResult<_>>()?, ..Data::default() })
+    let empty = map.iter().filter(|(key, _)| wanted(key)).map(|(_, v)| empties(v)).sum();
+    Ok(Data { series: series.collect::<ScriptResult<_>>()?, empty, ..Data::default() })
 }
 
 fn listed(v: &Dynamic) -> Option<Array> {
@@ -262,7 +272,8 @@ fn table(function: &'static str, rows: &Array, pick: &Pick) -> ScriptResult<Data
         }
     }
     let y_label = if let [only] = y_names.as_slice() { only.clone() } else { String::new() };
-    let mut data = Data { x: None, series, x_label: x_name.unwrap_or_default(), y_label };
+    let empty = rows.iter().map(|r| y_names.iter().filter(|y| cell(r, y).is_unit()).count()).sum();
+    let mut data = Data { x: None, series, empty, x_label: x_name.unwrap_or_default(), y_label };
     if group.is_none() {
         // All series share the rows.
         data.x = data.series.first().and_then(|s| s.x.clone());

@@ -1,6 +1,6 @@
 //! Heatmaps.
 
-use super::{data, look, make};
+use super::{data, look, shrink};
 use crate::display::chart::{Chart, Content, Grid, GridLabels, PALETTES, Palette};
 use crate::display::type_name;
 use crate::script::Host;
@@ -14,7 +14,7 @@ use rhai::{Array, Dynamic, Map};
 use std::sync::Arc;
 
 /// Cells a side where nothing is asked for: more than a picture has pixels to show.
-const SIDE: usize = 400;
+const SIDE: usize = 512;
 /// From this many cells on, the colours end at a percentile.
 const MANY: usize = 1000;
 
@@ -49,8 +49,10 @@ pub fn chart(host: &Host, value: &Dynamic, map: Map) -> ScriptResult<Chart> {
         return Err(raise(Error::argument("heatmap", "at least one value", t.header())));
     }
     let labels = GridLabels {
-        rows: labels("y_labels", rows, cells.source.0, cells.rows)?.unwrap_or(named.rows),
-        columns: labels("x_labels", columns, cells.source.1, cells.columns)?.unwrap_or(named.columns),
+        rows: labels("y_labels", rows, cells.source.0, cells.block.0)?
+            .unwrap_or_else(|| named.rows.into_iter().step_by(cells.block.0.max(1)).collect()),
+        columns: labels("x_labels", columns, cells.source.1, cells.block.1)?
+            .unwrap_or_else(|| named.columns.into_iter().step_by(cells.block.1.max(1)).collect()),
     };
     if (cells.rows, cells.columns) != cells.source {
         chart.notes.push(averaged(&cells, pool));
@@ -97,7 +99,7 @@ fn matrix(value: &Dynamic) -> ScriptResult<(Tensor, GridLabels)> {
 }
 
 /// The names of rows or columns, one for each cell.
-fn labels(option: &str, given: Option<Dynamic>, source: usize, cells: usize) -> ScriptResult<Option<Vec<String>>> {
+fn labels(option: &str, given: Option<Dynamic>, source: usize, block: usize) -> ScriptResult<Option<Vec<String>>> {
     let Some(given) = given else { return Ok(None) };
     let wrong = |found: String| {
         let what = format!("heatmap: option {option}");
@@ -112,26 +114,17 @@ fn labels(option: &str, given: Option<Dynamic>, source: usize, cells: usize) -> 
         None => data::visible(&v.to_string()),
     };
     // A cell that stands for several is called as its first.
-    Ok(Some((0..cells).filter_map(|i| array.get(i * source / cells.max(1))).map(text).collect()))
+    Ok(Some(array.iter().step_by(block.max(1)).map(text).collect()))
 }
 
 fn averaged(cells: &Cells, pool: Pool) -> String {
-    let size = |n: usize, of: usize| {
-        let times = of as f64 / n as f64;
-        if times.fract() == 0.0 { format!("{times:.0}") } else { format!("{times:.1}") }
-    };
     let what = match pool {
         Pool::Mean => "the mean of",
         Pool::Farthest => "the value farthest from zero of",
     };
     let (rows, columns) = cells.source;
-    format!(
-        "{} × {} values; a cell is {what} {} × {}",
-        make::grouped(rows),
-        make::grouped(columns),
-        size(cells.rows, rows),
-        size(cells.columns, columns)
-    )
+    let (down, across) = cells.block;
+    format!("{} × {} values; a cell is {what} {down} × {across}", shrink::grouped(rows), shrink::grouped(columns))
 }
 
 /// Which colours, and the values at their ends.

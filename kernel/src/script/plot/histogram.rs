@@ -1,7 +1,7 @@
 //! Histograms: values counted where they lie.
 
 use super::data::{self, Pick};
-use super::{look, make};
+use super::{look, make, shrink};
 use crate::display::chart::{Chart, Content, Mark, Series, Stack};
 use crate::script::Host;
 use crate::script::error::{ScriptResult, guard, raise};
@@ -137,7 +137,7 @@ fn fill(chart: &mut Chart, counted: Vec<(String, Histogram)>, density: bool, opa
     let outside: u64 = counted.iter().map(|(_, h)| h.outside).sum();
     if outside > 0 {
         let are = if outside == 1 { "value is" } else { "values are" };
-        chart.notes.push(format!("{} {are} NaN, infinite or outside the range", make::grouped(outside as usize)));
+        chart.notes.push(format!("{} {are} NaN, infinite or outside the range", shrink::grouped(outside as usize)));
     }
     if chart.y.label.is_empty() {
         chart.y.label = if density { "density" } else { "count" }.to_owned();

@@ -5,6 +5,7 @@ mod heatmap;
 mod histogram;
 mod look;
 mod make;
+mod shrink;
 #[cfg(test)]
 mod tests;
 

@@ -86,6 +86,7 @@ fn gaps_and_what_cannot_be_shown() {
     let y: Vec<Option<f64>> = values(&gap, 0).iter().map(|v| v["y"].as_f64()).collect();
     assert_eq!(y, [Some(1.0), None, Some(3.0), None, Some(5.0)]);
     assert_eq!(gap["title"]["text"][0], "2 values are NaN or infinite");
+    assert_eq!(spec("line([1, (), 3])")["title"], Value::Null, "what is left out by intent is no news");
     let log = spec("line([0.0, 1.0, 100.0], #{ log_y: true })");
     assert_eq!(log["layer"][0]["encoding"]["y"]["scale"]["type"], "log");
     assert_eq!(log["title"]["text"][0], "1 value that is not above 0 is not on the logarithmic axis");
@@ -116,7 +117,7 @@ fn a_million_points_stay_a_small_notebook() {
     assert_eq!(cloud["title"]["text"][0], "5,000 of 1,000,000 points shown");
     let large = run("heatmap(randn([2000, 3000], 1))").unwrap();
     assert!(serde_json::to_string(&large.data).unwrap().len() < 6_000_000, "{}", large.data.len());
-    assert!(large.plain().contains("2,000 × 3,000 values; a cell is the mean of 5 × 7.5"), "{}", large.plain());
+    assert!(large.plain().contains("2,000 × 3,000 values; a cell is the mean of 4 × 6"), "{}", large.plain());
 }
 
 #[test]
@@ -246,8 +247,20 @@ fn files_are_what_their_names_say() {
 #[test]
 fn charts_in_text() {
     let text = |code: &str| run(code).unwrap().plain().to_owned();
+    let bars = text("bar([\"the\", \"a\"], [0.5, -0.25], #{ title: \"Next\", y_label: \"p\" })");
     assert_eq!(
-        text("bar([\"the\", \"a\"], [0.5, -0.25], #{ title: \"Next\", y_label: \"p\" }).options(#{ width: 300 })"),
-        "Next\np\nthe │                        ███████████████████████████████████████████ 0.500\n  a │    ████████████████████ -0.250"
+        bars.lines().collect::<Vec<_>>(),
+        [
+            "Next",
+            "p",
+            "the │                           █████████████████████████████████▌ 0.500",
+            "  a │          █████████████████ -0.250"
+        ]
     );
+    let line = text("line([0, 13], #{ x_label: \"step\", title: \"Up\" })");
+    let lines: Vec<&str> = line.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("Up", 17), "{line}");
+    assert!(lines[14].starts_with(" 0 ┤⣀") && lines[1].starts_with("15 ┤"), "{line}");
+    assert!(lines[15].starts_with("   └┬──") && lines[16].trim_start().starts_with('0'), "{line}");
+    assert!(lines[16].contains("1") && lines[16].ends_with("step"), "{line}");
 }

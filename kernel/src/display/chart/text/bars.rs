@@ -95,7 +95,7 @@ pub fn histograms(chart: &Chart, columns: usize) -> Vec<String> {
 fn standing(chart: &Chart, s: &Series, rows: usize, columns: usize) -> Vec<String> {
     let Mark::Bins { edges } = &s.mark else { return Vec::new() };
     let (x, y) = (chart.x_scale(), chart.y_scale());
-    let ticks = tick_rows(&y, rows);
+    let ticks = tick_rows(&y, chart.y_is_whole(), rows);
     let margin = ticks.iter().map(|(_, t)| width(t)).max().unwrap_or(0) + 2;
     let room = columns.saturating_sub(margin).max(10);
     // Whole columns per bin, where they have room for it: bins look equally wide.
@@ -120,6 +120,6 @@ fn standing(chart: &Chart, s: &Series, rows: usize, columns: usize) -> Vec<Strin
             heights.iter().map(|h| UP.get(h.saturating_sub(floor).min(8)).copied().unwrap_or(' ')).collect();
         out.push(format!("{} {edge}{line}", right(tick.map_or("", |(_, t)| t), margin - 2)));
     }
-    out.extend(below(&x, across, margin, &chart.x.label));
+    out.extend(below(&x, chart.x_is_whole(), across, margin, &chart.x.label));
     out
 }

@@ -11,7 +11,7 @@ const LONGEST: usize = 18;
 
 pub fn draw(chart: &Chart, columns: usize) -> Vec<String> {
     let (x, y) = (chart.x_scale(), chart.y_scale());
-    let ticks = tick_rows(&y, ROWS);
+    let ticks = tick_rows(&y, chart.y_is_whole(), ROWS);
     let margin = ticks.iter().map(|(_, t)| width(t)).max().unwrap_or(0) + 2;
     let series = chart.series();
     let several = series.iter().filter(|s| !s.name.is_empty()).count() > 1;
@@ -63,7 +63,7 @@ pub fn draw(chart: &Chart, columns: usize) -> Vec<String> {
         out.push(format!("{text} {edge}{line}"));
     }
     if chart.x.categories.is_empty() {
-        out.extend(below(&x, across, margin, &chart.x.label));
+        out.extend(below(&x, chart.x_is_whole(), across, margin, &chart.x.label));
     } else {
         out.push(format!("{}└{}", " ".repeat(margin - 1), "─".repeat(across)));
         let first = chart.x.categories.first().cloned().unwrap_or_default();

@@ -67,17 +67,17 @@ fn left(text: &str, columns: usize) -> String {
 }
 
 /// Which of `rows` rows, counted from the top, carry which tick.
-fn tick_rows(scale: &Scale, rows: usize) -> Vec<(usize, String)> {
-    let ticks = scale.ticks((rows / 3).max(2));
+fn tick_rows(scale: &Scale, whole: bool, rows: usize) -> Vec<(usize, String)> {
+    let ticks = scale.ticks_of((rows / 3).max(2), whole);
     let labels = scale.labels(&ticks);
     let row = |v: &f64| ((1.0 - scale.unit(*v)) * (rows.max(1) - 1) as f64).round() as usize;
     ticks.iter().map(row).zip(labels).filter(|(r, _)| *r < rows).collect()
 }
 
 /// The line of an axis with its ticks, and the numbers below it, for a plot of so many columns behind a margin. `label` ends
-/// the second line.
-fn below(scale: &Scale, columns: usize, margin: usize, label: &str) -> [String; 2] {
-    let ticks = scale.ticks((columns / 12).clamp(2, 8));
+/// the second line, or stands below it where there is no room.
+fn below(scale: &Scale, whole: bool, columns: usize, margin: usize, label: &str) -> Vec<String> {
+    let ticks = scale.ticks_of((columns / 12).clamp(2, 8), whole);
     let labels = scale.labels(&ticks);
     let mut axis: Vec<char> = std::iter::repeat_n('─', columns).collect();
     let mut numbers = String::new();
@@ -94,10 +94,13 @@ fn below(scale: &Scale, columns: usize, margin: usize, label: &str) -> [String; 
         numbers = format!("{}{text}", left(&numbers, start));
         end = width(&numbers);
     }
-    if !label.is_empty() {
-        let room = (margin + columns).saturating_sub(end);
-        let label = cut(label, room.saturating_sub(2).max(8));
-        numbers = format!("{numbers}{}", right(&label, room.max(width(&label) + 2)));
+    let axis = format!("{}└{}", " ".repeat(margin.saturating_sub(1)), String::from_iter(axis));
+    let room = (margin + columns).saturating_sub(end + 2);
+    if label.is_empty() || width(label) <= room {
+        let label = right(label, room);
+        return vec![axis, format!("{numbers}  {label}")];
     }
-    [format!("{}└{}", " ".repeat(margin.saturating_sub(1)), String::from_iter(axis)), numbers]
+    let label = cut(label, columns);
+    let start = margin + columns.saturating_sub(width(&label)) / 2;
+    vec![axis, numbers, format!("{}{label}", " ".repeat(start))]
 }

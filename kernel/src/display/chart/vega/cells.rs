@@ -25,6 +25,10 @@ pub fn add(spec: &mut Value, chart: &Chart, grid: &Grid) {
         spec["params"] = json!(names);
     }
     let as_rects = grid.values.len() <= MOST_RECTS && (grid.rows, grid.columns) == grid.source;
+    if grid.values.iter().any(|v| v.is_nan()) {
+        // Cells without a value are left open.
+        spec["view"] = json!({ "fill": NAN.css() });
+    }
     spec["layer"] = match as_rects {
         true => rects(chart, grid, width, height),
         false => image(chart, grid, width, height),
@@ -47,11 +51,11 @@ fn color(chart: &Chart, grid: &Grid, height: f64) -> Value {
     let domain: Vec<Value> =
         (0..range.len()).map(|i| number(grid.low + (grid.high - grid.low) * i as f64 / last)).collect();
     let scale = grid.scale();
-    let ticks = scale.ticks(6);
+    let ticks = scale.ticks((height / 28.0).clamp(3.0, 8.0) as usize);
     let legend = match chart.legend {
         Some(false) => Value::Null,
         _ => json!({
-            "gradientLength": height, "gradientThickness": 12, "format": scale.format(&ticks).d3(),
+            "gradientLength": height, "gradientThickness": 12, "format": scale.format(&ticks).d3(false),
             "values": ticks.iter().map(|v| number(*v)).collect::<Vec<_>>(),
             "gradientStrokeColor": super::GREY, "gradientStrokeWidth": 1,
         }),
@@ -79,11 +83,10 @@ fn axis(along: &Along, room: f64, below: bool, names: &str, label: &str) -> Valu
             let about = if below { room / 75.0 } else { room / 45.0 };
             let (low, high) = (scale.low.min(scale.high), scale.low.max(scale.high));
             let scale = crate::display::chart::scale::Scale { low, high, log: false };
-            let mut ticks = scale.ticks(about.clamp(2.0, 10.0) as usize);
-            ticks.retain(|v| v.fract() == 0.0);
+            let ticks = scale.ticks_of(about.clamp(2.0, 10.0) as usize, true);
             axis["values"] = json!(ticks.iter().map(|v| number(*v)).collect::<Vec<_>>());
             axis["labelAngle"] = json!(0);
-            axis["format"] = json!(scale.format(&ticks).d3());
+            axis["format"] = json!(scale.format(&ticks).d3(false));
         }
     }
     axis
@@ -127,13 +130,10 @@ fn rects(chart: &Chart, grid: &Grid, width: f64, height: f64) -> Value {
         }
     }
     tooltip.push(json!({ "field": "v", "type": "quantitative", "title": "value" }));
-    let mut first = json!({
+    let first = json!({
         "data": { "values": values }, "transform": transform, "mark": { "type": "rect" },
         "encoding": { "x": x, "y": y, "color": color(chart, grid, height), "tooltip": tooltip },
     });
-    if grid.values.iter().any(|v| v.is_nan()) {
-        first["view"] = json!({ "fill": NAN.css() });
-    }
     let mut layers = vec![first];
     if grid.annotate {
         let size = (0.84 * width / grid.columns as f64 / 2.4).min(0.6 * height / grid.rows as f64).min(11.0);
@@ -156,14 +156,7 @@ fn image(chart: &Chart, grid: &Grid, width: f64, height: f64) -> Value {
     // Enlarged to the pixels of a dense screen, since browsers blur what they enlarge.
     let times = |n: usize, room: f64| ((2.0 * room / n.max(1) as f64).round() as usize).clamp(1, 16);
     let (fx, fy) = (times(grid.columns, width), times(grid.rows, height));
-    let colors = grid.colors();
-    let mut rgba = Vec::with_capacity(colors.len() * fx * fy * 4);
-    for row in colors.chunks(grid.columns.max(1)) {
-        let pixel = |c: &Option<crate::display::chart::Rgb>| c.map_or([0; 4], |c| [c.0[0], c.0[1], c.0[2], 255]);
-        let line: Vec<u8> = row.iter().flat_map(|c| pixel(c).repeat(fx)).collect();
-        (0..fy).for_each(|_| rgba.extend_from_slice(&line));
-    }
-    let url = picture::png(grid.columns * fx, grid.rows * fy, &rgba).map(|f| picture::data_url(&f)).unwrap_or_default();
+    let url = indexed(grid, fx, fy).map(|file| picture::data_url(&file)).unwrap_or_default();
     let (x, y) = axes(chart, grid, width, height);
     let (rows, columns) = (grid.source.0 as f64, grid.source.1 as f64);
     let ends = [(-0.5, -0.5, grid.low), (columns - 0.5, rows - 0.5, grid.high)];
@@ -183,7 +176,7 @@ fn image(chart: &Chart, grid: &Grid, width: f64, height: f64) -> Value {
         },
         {
             "data": { "values": points },
-            "mark": { "type": "square", "size": 0, "tooltip": null },
+            "mark": { "type": "square", "size": 0, "opacity": 1, "tooltip": null },
             "encoding": {
                 "x": { "field": "c", "type": "quantitative", "scale": scale(columns), "axis": x },
                 "y": { "field": "r", "type": "quantitative", "scale": down, "axis": y },
@@ -191,4 +184,31 @@ fn image(chart: &Chart, grid: &Grid, width: f64, height: f64) -> Value {
             },
         },
     ])
+}
+
+/// The cells as a PNG of at most 256 colours, a quarter of what one with all colours would weigh; `fx` by `fy` pixels each.
+fn indexed(grid: &Grid, fx: usize, fy: usize) -> Option<Vec<u8>> {
+    const LEVELS: usize = 255;
+    let span = grid.high - grid.low;
+    let level = |v: &f64| match v.is_nan() {
+        true => LEVELS as u8,
+        false => (((v - grid.low) / span).clamp(0.0, 1.0) * (LEVELS - 1) as f64).round() as u8,
+    };
+    let mut colors: Vec<u8> = (0..LEVELS).flat_map(|i| grid.palette.at(i as f64 / (LEVELS - 1) as f64).0).collect();
+    colors.extend(NAN.0);
+    let mut pixels = Vec::with_capacity(grid.values.len() * fx * fy);
+    for row in grid.values.chunks(grid.columns.max(1)) {
+        let line: Vec<u8> = row.iter().flat_map(|v| std::iter::repeat_n(level(v), fx)).collect();
+        (0..fy).for_each(|_| pixels.extend_from_slice(&line));
+    }
+    let side = |n: usize, f: usize| u32::try_from(n * f).ok().filter(|n| *n > 0);
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, side(grid.columns, fx)?, side(grid.rows, fy)?);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(colors);
+    let mut writer = encoder.write_header().ok()?;
+    writer.write_image_data(&pixels).ok()?;
+    writer.finish().ok()?;
+    Some(out)
 }

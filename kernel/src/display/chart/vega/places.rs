@@ -7,6 +7,9 @@ use crate::display::chart::model::{Chart, Mark, Series, WIDTH};
 use crate::display::chart::scale::Scale;
 use serde_json::{Map, Value, json};
 
+/// Names in a legend.
+const MOST_NAMES: usize = 16;
+
 /// Where the marks of series stand.
 pub fn encoding(chart: &Chart, bars: bool) -> Map<String, Value> {
     let (mut along, mut across) = (along(chart), across(chart));
@@ -28,9 +31,10 @@ pub fn encoding(chart: &Chart, bars: bool) -> Map<String, Value> {
 }
 
 fn scale(s: &Scale) -> Value {
-    let mut out = json!({ "domain": [number(s.low), number(s.high)], "nice": false, "zero": false });
-    if s.log {
-        out["type"] = json!("log");
+    let mut out = json!({ "domain": [number(s.low), number(s.high)], "nice": false });
+    match s.log {
+        true => out["type"] = json!("log"),
+        false => out["zero"] = json!(false),
     }
     out
 }
@@ -44,8 +48,8 @@ fn along(chart: &Chart) -> Value {
     let mut axis = json!({ "title": title(&chart.x.label), "grid": false });
     let room = chart.width.unwrap_or(WIDTH) - 80.0;
     if chart.x.categories.is_empty() {
-        let ticks = numbers.ticks((room / 75.0) as usize);
-        axis["format"] = json!(numbers.format(&ticks).d3());
+        let ticks = numbers.ticks_of((room / 75.0) as usize, chart.x_is_whole());
+        axis["format"] = json!(numbers.format(&ticks).d3(numbers.log));
         axis["values"] = json!(ticks.iter().map(|v| number(*v)).collect::<Vec<_>>());
     } else {
         let names = Along::Names(chart.x.categories.clone());
@@ -60,16 +64,25 @@ fn along(chart: &Chart) -> Value {
         axis["labelAngle"] = json!(ticks.angle);
         axis["labelOverlap"] = json!(false);
     }
+    plain_zero(&mut axis);
     json!({ "type": "quantitative", "scale": scale(&numbers), "axis": axis })
+}
+
+/// With the letters of the SI, zero would read 0M.
+fn plain_zero(axis: &mut Value) {
+    if axis["format"] == "~s" {
+        axis["labelExpr"] = json!("datum.value === 0 ? '0' : datum.label");
+    }
 }
 
 fn across(chart: &Chart) -> Value {
     let numbers = chart.y_scale();
-    let ticks = numbers.ticks(6);
-    let axis = json!({
-        "title": title(&chart.y.label), "grid": chart.grid_lines, "format": numbers.format(&ticks).d3(),
+    let ticks = numbers.ticks_of(6, chart.y_is_whole());
+    let mut axis = json!({
+        "title": title(&chart.y.label), "grid": chart.grid_lines, "format": numbers.format(&ticks).d3(numbers.log),
         "values": ticks.iter().map(|v| number(*v)).collect::<Vec<_>>(),
     });
+    plain_zero(&mut axis);
     json!({ "type": "quantitative", "scale": scale(&numbers), "axis": axis })
 }
 
@@ -80,7 +93,11 @@ pub fn color(chart: &Chart) -> Value {
     let legend = match legend::place(chart, chart.width.unwrap_or(WIDTH)) {
         None => Value::Null,
         Some(Place::Above) => json!({ "orient": "top", "direction": "horizontal", "offset": 6, "columnPadding": 14 }),
-        Some(Place::Right) => json!({ "orient": "right", "symbolLimit": 16 }),
+        Some(Place::Right) => {
+            // Of very many, some of the whole run are named.
+            let every = names.len().div_ceil(MOST_NAMES).max(1);
+            json!({ "orient": "right", "values": names.iter().step_by(every).collect::<Vec<_>>() })
+        }
     };
     json!({ "field": "series", "type": "nominal", "scale": { "domain": names, "range": colors }, "legend": legend })
 }
