@@ -62,6 +62,11 @@ impl Tensor {
         Self::from_values(values, shape)
     }
 
+    /// An F64 tensor of row-major values.
+    pub fn from_f64(values: Vec<f64>, shape: &[usize]) -> Result<Self> {
+        Self::from_values(values, shape)
+    }
+
     /// Values of any type candle stores; their number must be that of the shape.
     pub(crate) fn from_values<T: candle_core::WithDType>(values: Vec<T>, shape: &[usize]) -> Result<Self> {
         let expected = memory::elements("tensor", shape)?;

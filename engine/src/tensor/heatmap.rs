@@ -84,11 +84,50 @@ impl Scale {
     }
 }
 
+/// A matrix as fewer cells than it has values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cells {
+    /// Cells per row.
+    pub columns: usize,
+    /// Rows of cells.
+    pub rows: usize,
+    /// Rows and columns of the values themselves.
+    pub source: (usize, usize),
+    /// Rows and columns of values that a cell stands for; the last ones for fewer.
+    pub block: (usize, usize),
+    /// A value per cell, row by row; `None` past the end of a wrapped vector.
+    pub values: Vec<Option<f64>>,
+}
+
+/// What stands for several values. NaN wins in both: one is never hidden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// Their mean.
+    Mean,
+    /// The one farthest from zero, so that outliers survive.
+    Farthest,
+}
+
 impl Tensor {
     /// A picture of at most `max_side` pixels a side. A matrix is shown as it is, deeper tensors with their outer dimensions one below
     /// the other, a vector as one row or wrapped like text. A pixel that stands for many values shows the one farthest from zero, so that
     /// outliers survive; NaN wins over everything. Colours end at the 99.5th percentile, so that one outlier does not fade the rest.
     pub fn heatmap(&self, max_side: usize, control: &Control) -> Result<Pixels> {
+        let Cells { columns: width, rows: height, values, .. } =
+            self.pooled(max_side, Pool::Farthest, false, control)?;
+        let scale = scale_of(&values);
+        let rgba = values.iter().flat_map(|c| c.map_or([0; 4], |v| scale.of(v))).collect();
+        Ok(Pixels { width, height, rgba, scale })
+    }
+
+    /// The values in at most `max_side` cells a side, laid out as [`Tensor::heatmap`] does. Each cell stands for a block of the
+    /// same size.
+    pub fn cells(&self, max_side: usize, pool: Pool, control: &Control) -> Result<Cells> {
+        self.pooled(max_side, pool, true, control)
+    }
+
+    /// With `even`, blocks have the same size; without, `max_side` is reached where there is more than that.
+    fn pooled(&self, max_side: usize, pool: Pool, even: bool, control: &Control) -> Result<Cells> {
         if max_side == 0 || max_side > 1 << 13 {
             return Err(Error::argument("heatmap", "a side from 1 to 8192 pixels", max_side.to_string()));
         }
@@ -99,33 +138,61 @@ impl Tensor {
             _ if n > max_side => (n.div_ceil(max_side), max_side),
             _ => (1, n),
         };
-        let (height, width) = (rows.min(max_side), columns.min(max_side));
+        let count = |n: usize| if even { n.div_ceil(n.div_ceil(max_side).max(1)) } else { n.min(max_side) };
+        let begin = |i: usize, of: usize, n: usize| if even { (i * n.div_ceil(max_side)).min(n) } else { i * n / of };
+        let (height, width) = (count(rows), count(columns));
         let values = self.values()?;
         let meter = Meter::new(control, self.describe("heatmap of"), n, "values");
         let lines = (0..height)
             .into_par_iter()
             .map(|y| {
-                let mut line = vec![None; width];
+                let mut line = vec![Pooled::default(); width];
                 let mut buffer = vec![0f64; columns];
-                for row in y * rows / height..(y + 1) * rows / height {
+                for row in begin(y, height, rows)..begin(y + 1, height, rows) {
                     let start = row * columns;
                     // The last row of a wrapped vector may end early.
                     buffer.truncate(n - start);
                     meter.step(buffer.len())?;
                     values.read(start, &mut buffer)?;
                     for (x, cell) in line.iter_mut().enumerate() {
-                        let part = buffer.get(x * columns / width..((x + 1) * columns / width).min(buffer.len()));
-                        *cell = part.unwrap_or_default().iter().copied().fold(*cell, farther);
+                        let (from, to) = (begin(x, width, columns), begin(x + 1, width, columns));
+                        let part = buffer.get(from..to.min(buffer.len()));
+                        part.unwrap_or_default().iter().for_each(|v| cell.add(*v, pool));
                     }
                 }
-                Ok(line)
+                Ok(line.iter().map(|cell| cell.value(pool)).collect())
             })
             .collect::<Result<Vec<Vec<Option<f64>>>>>()?;
         meter.finish();
-        let cells: Vec<Option<f64>> = lines.into_iter().flatten().collect();
-        let scale = scale_of(&cells);
-        let rgba = cells.iter().flat_map(|c| c.map_or([0; 4], |v| scale.of(v))).collect();
-        Ok(Pixels { width, height, rgba, scale })
+        let block = (rows.div_ceil(max_side), columns.div_ceil(max_side));
+        let values = lines.into_iter().flatten().collect();
+        Ok(Cells { columns: width, rows: height, source: (rows, columns), block, values })
+    }
+}
+
+#[derive(Clone, Copy, Default)]
+struct Pooled {
+    count: usize,
+    sum: f64,
+    farthest: Option<f64>,
+}
+
+impl Pooled {
+    fn add(&mut self, v: f64, pool: Pool) {
+        match pool {
+            Pool::Farthest => self.farthest = farther(self.farthest, v),
+            Pool::Mean => {
+                self.count += 1;
+                self.sum += v;
+            }
+        }
+    }
+
+    fn value(&self, pool: Pool) -> Option<f64> {
+        match pool {
+            Pool::Farthest => self.farthest,
+            Pool::Mean => (self.count > 0).then(|| self.sum / self.count as f64),
+        }
     }
 }
 

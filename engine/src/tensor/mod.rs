@@ -33,7 +33,7 @@ mod tests;
 pub use compare::Comparison;
 pub use elementwise::{Binary, Unary};
 pub use handle::Tensor;
-pub use heatmap::{Pixels, Scale};
+pub use heatmap::{Cells, Pixels, Pool, Scale};
 pub use reduce::Reduction;
 pub use save::save_all;
 pub use slice::{Index, parse_indices};

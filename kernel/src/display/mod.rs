@@ -1,6 +1,7 @@
 //! A value as a MIME bundle: what a notebook, a terminal or a file shows of it.
 
 mod bundle;
+pub mod chart;
 pub mod picture;
 mod shows;
 mod table;

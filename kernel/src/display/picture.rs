@@ -76,27 +76,3 @@ pub fn legend(scale: &Scale) -> String {
         number(scale.high),
     )
 }
-
-/// A picture in characters, for where there are no pixels: the darker a square, the farther from zero.
-pub fn shades(p: &Pixels) -> String {
-    const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
-    let mut out = String::new();
-    for row in p.rgba.chunks_exact((p.width * 4).max(4)) {
-        for pixel in row.as_chunks::<4>().0 {
-            let [r, g, b, a] = *pixel;
-            // On the diverging scale opacity is the size; on viridis lightness is.
-            let level = if p.scale.diverging {
-                f64::from(a) / 255.0
-            } else {
-                let light = 0.3 * f64::from(r) + 0.59 * f64::from(g) + 0.11 * f64::from(b);
-                if a == 0 { 0.0 } else { ((light - 30.0) / 180.0).clamp(0.0, 1.0) }
-            };
-            let shade = SHADES.get((level * 4.0).round() as usize).copied().unwrap_or('█');
-            // Two characters are about as wide as one is high.
-            out.extend([shade, shade]);
-        }
-        out.truncate(out.trim_end().len());
-        out.push('\n');
-    }
-    out.trim_end_matches('\n').to_owned()
-}

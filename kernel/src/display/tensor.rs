@@ -1,8 +1,8 @@
 //! A tensor on screen: its line, a picture, its values, its slices.
 
-use super::picture::{TARGET, data_url, enlarged, image, legend, png, shades};
+use super::picture::{TARGET, image, legend};
 use super::{Bundle, escape_html};
-use minerva_engine::tensor::{Histogram, Pixels, Tensor, number};
+use minerva_engine::tensor::Tensor;
 use minerva_engine::{Control, Error, Result};
 
 /// Pixels a side of the picture of a matrix.
@@ -99,85 +99,4 @@ fn place(mut flat: usize, outer: &[usize]) -> String {
     }
     at.reverse();
     format!("[{}]", at.join(", "))
-}
-
-/// A heatmap that was asked for: the picture and what its colours mean; shades of characters where there are no pixels.
-pub fn heatmap(p: &Pixels, title: &str, small: &Pixels) -> Bundle {
-    let range = format!("{} … {}", number(p.scale.low), number(p.scale.high));
-    let text = format!("{title}, colours {range}\n{}", shades(small));
-    let html = format!(
-        "<div><code>{}</code></div><div>{}</div><div>{}</div>",
-        escape_html(title),
-        image(p, title, TARGET),
-        legend(&p.scale)
-    );
-    Bundle::html(html, text)
-}
-
-/// A heatmap as a PNG file.
-pub fn heatmap_png(p: &Pixels) -> Option<Vec<u8>> {
-    let (width, height, rgba) = enlarged(p, TARGET);
-    png(width, height, &rgba)
-}
-
-/// A histogram: bars of characters, and a picture of bars in HTML.
-pub fn histogram(h: &Histogram) -> Bundle {
-    Bundle::html(histogram_html(h), histogram_text(h))
-}
-
-fn histogram_text(h: &Histogram) -> String {
-    const WIDTH: usize = 40;
-    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-    let top = h.counts.iter().copied().max().unwrap_or(0).max(1);
-    let edges: Vec<String> = h.edges.iter().map(|e| number(*e)).collect();
-    let width = edges.iter().map(|e| e.chars().count()).max().unwrap_or(0);
-    let mut lines: Vec<String> = h
-        .counts
-        .iter()
-        .zip(&edges)
-        .map(|(count, edge)| {
-            let eighths = (*count as f64 / top as f64 * (WIDTH * 8) as f64).round() as usize;
-            // Something is never shown as nothing.
-            let eighths = if *count > 0 { eighths.max(1) } else { 0 };
-            let mut bar = "█".repeat(eighths / 8);
-            if eighths % 8 > 0 {
-                bar.push(EIGHTHS.get(eighths % 8).copied().unwrap_or(' '));
-            }
-            format!("{edge:>width$} │{bar} {count}")
-        })
-        .collect();
-    lines.push(format!("{:>width$} ┘", edges.last().cloned().unwrap_or_default()));
-    if h.outside > 0 {
-        lines.push(format!("{} values are not in this range", h.outside));
-    }
-    lines.join("\n")
-}
-
-fn histogram_html(h: &Histogram) -> String {
-    const HEIGHT: usize = 120;
-    let bins = h.counts.len().max(1);
-    let bar = (480 / bins).clamp(1, 24);
-    let gap = usize::from(bar > 3);
-    let width = bins * bar;
-    let top = h.counts.iter().copied().max().unwrap_or(0).max(1) as f64;
-    let mut rgba = vec![0u8; width * HEIGHT * 4];
-    for (x, pixel) in rgba.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-        let (column, y) = (x % width, x / width);
-        let count = h.counts.get(column / bar).copied().unwrap_or(0) as f64;
-        let height = (count / top * HEIGHT as f64).ceil() as usize;
-        if HEIGHT - y <= height && column % bar >= gap {
-            *pixel = [0x3d, 0x8b, 0xd9, 255];
-        }
-    }
-    let image = png(width, HEIGHT, &rgba).map(|file| data_url(&file)).unwrap_or_default();
-    let (low, high) = (h.edges.first().copied().unwrap_or(0.0), h.edges.last().copied().unwrap_or(0.0));
-    let outside = if h.outside > 0 { format!(" · {} values outside", h.outside) } else { String::new() };
-    let most = h.counts.iter().max().copied().unwrap_or(0);
-    format!(
-        "<div><img src=\"{image}\" width=\"{width}\" height=\"{HEIGHT}\" alt=\"histogram\" \
-         style=\"border-bottom:1px solid rgba(128,128,128,0.8)\"></div>\
-         <div><small>{} … {} in {bins} bins, at most {most} in one{outside}</small></div>",
-        number(low),
-        number(high),
-    )
 }

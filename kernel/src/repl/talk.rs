@@ -7,7 +7,7 @@ use super::prompt::CellPrompt;
 use super::validator::CellValidator;
 use crate::history::History;
 use crate::session::{Execute, Session, SessionOptions};
-use crate::terminal::{Printer, Stream, asking, colour, on_ctrl_c};
+use crate::terminal::{Printer, Stream, asking, colour, on_ctrl_c, window};
 use nu_ansi_term::{Color, Style};
 use reedline::{
     DefaultHinter, DescriptionMode, EditCommand, Emacs, IdeMenu, KeyCode, KeyModifiers, MenuBuilder, Reedline,
@@ -62,6 +62,10 @@ pub fn run(args: Vec<String>) -> i32 {
 
 /// Runs one cell and shows its result; the text of its value, and the exit code when it asked to leave.
 fn cell(session: &Shared, printer: &Printer, request: &Execute) -> (Option<String>, Option<i32>) {
+    // The window may have another size by now.
+    if let Some(window) = window() {
+        lock(session).set_columns(window.columns);
+    }
     let outcome = lock(session).execute(request, printer.events());
     printer.finish();
     let shown = match outcome.result {

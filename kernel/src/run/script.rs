@@ -1,7 +1,7 @@
 //! `minerva run FILE.rhai`, `minerva -e CODE`: a script from beginning to end.
 
 use crate::session::{Execute, Session, SessionOptions};
-use crate::terminal::{Printer, STOPPED, Stream, asking, is_terminal, on_ctrl_c};
+use crate::terminal::{Printer, STOPPED, Stream, asking, is_terminal, on_ctrl_c, window};
 use std::path::Path;
 
 /// Exit code of a script that failed.
@@ -22,6 +22,9 @@ pub fn file(path: &Path, args: Vec<String>) -> Result<i32, (String, i32)> {
 /// Runs a text. `name` is what errors call it; `show` prints the value of the last expression.
 pub fn code_of(code: &str, name: &str, args: Vec<String>, show: bool) -> i32 {
     let mut session = Session::new(SessionOptions { stream: is_terminal(Stream::Out), args });
+    if let Some(window) = window() {
+        session.set_columns(window.columns);
+    }
     on_ctrl_c(session.interrupt());
     let printer = Printer::new(session.interrupt());
     session.ask_through(asking(&printer));

@@ -18,6 +18,7 @@ mod host;
 pub mod model;
 pub(crate) mod names;
 pub mod options;
+pub mod plot;
 mod progress;
 pub mod session;
 pub mod tensor;
@@ -40,6 +41,7 @@ pub fn register(engine: &mut rhai::Engine, host: &Host) {
     session::register(engine, host);
     tensor::register(engine, host);
     trace::register(engine, host);
+    plot::register(engine, host);
     arrays::register(engine);
     progress::register(engine, host);
     time::register(engine, host);

@@ -69,6 +69,11 @@ impl Session {
         self.host.ask_through(asking);
     }
 
+    /// Says how many columns the terminal has that shows this session's text; 80 are assumed.
+    pub fn set_columns(&self, columns: usize) {
+        self.host.set_columns(columns);
+    }
+
     /// Runs a cell and blocks until it has ended. Events arrive in order, on threads of the session.
     ///
     /// Variables and functions of earlier cells are there, and stay as they are when the cell fails or is interrupted.

@@ -2,10 +2,12 @@
 
 mod ask;
 mod colour;
+mod graphics;
 mod printer;
 mod stop;
 
 pub use ask::asking;
 pub use colour::{Stream, colour, is_terminal};
+pub use graphics::{Graphics, Window, graphics, picture, window};
 pub use printer::Printer;
 pub use stop::{STOPPED, on_ctrl_c};

@@ -1,6 +1,7 @@
 //! A running cell's events, written to stdout and stderr.
 
 use super::colour::{Stream, colour, is_terminal};
+use super::graphics::{Graphics, graphics, picture, window};
 use crate::display::Bundle;
 use crate::session::{CellError, SessionEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -29,6 +30,7 @@ struct State {
     gone: bool,
     /// The display that stands right above the cursor, and its lines.
     last: Option<(String, usize)>,
+    graphics: Graphics,
 }
 
 struct Bar {
@@ -52,6 +54,7 @@ impl Printer {
             line_open: false,
             gone: false,
             last: None,
+            graphics: graphics(),
         })))
     }
 
@@ -67,9 +70,7 @@ impl Printer {
         match event {
             SessionEvent::Stdout(text) => state.out(&text),
             SessionEvent::Stderr(text) => state.err(&text),
-            SessionEvent::Display { bundle, display_id, update } => {
-                state.display(bundle.plain(), display_id, update);
-            }
+            SessionEvent::Display { bundle, display_id, update } => state.display(&bundle, display_id, update),
             SessionEvent::Progress { label, done, total, unit } => state.progress(label, done, total, &unit),
             SessionEvent::ClearOutput { .. } => {}
             SessionEvent::Warning(text) => {
@@ -101,7 +102,7 @@ impl Printer {
 
     /// Writes a cell's result on lines of its own.
     pub fn result(&self, bundle: &Bundle) {
-        self.state().line(bundle.plain());
+        self.state().show(bundle);
     }
 
     /// Writes a cell's error to stderr.
@@ -153,7 +154,7 @@ impl State {
     }
 
     /// Shows a display, in its old place where that stands right above the cursor of a terminal.
-    fn display(&mut self, text: &str, id: Option<String>, update: bool) {
+    fn display(&mut self, bundle: &Bundle, id: Option<String>, update: bool) {
         let above = self.last.take().filter(|(last, _)| update && id.as_ref() == Some(last) && !self.line_open);
         if let Some((_, lines)) = above
             && is_terminal(Stream::Out)
@@ -161,10 +162,14 @@ impl State {
             self.out(&format!("\x1b[{lines}A\x1b[J"));
             self.line_open = false;
         }
+        let window = window().unwrap_or_default();
+        if let Some(picture) = picture(bundle, self.graphics, window) {
+            return self.line(&picture);
+        }
+        let text = bundle.plain();
         self.line(text);
         // A line that the terminal breaks takes more room than is known here.
-        let width = width();
-        let lines: Vec<&str> = text.lines().collect();
+        let (width, lines) = (window.columns, text.lines().collect::<Vec<_>>());
         if !lines.is_empty() && lines.iter().all(|l| l.chars().count() < width) {
             self.last = id.map(|id| (id, lines.len()));
         }
@@ -176,6 +181,14 @@ impl State {
             let mut err = std::io::stderr().lock();
             let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
         });
+    }
+
+    /// A picture where the terminal shows them, else text.
+    fn show(&mut self, bundle: &Bundle) {
+        match picture(bundle, self.graphics, window().unwrap_or_default()) {
+            Some(picture) => self.line(&picture),
+            None => self.line(bundle.plain()),
+        }
     }
 
     fn line(&mut self, text: &str) {
@@ -228,17 +241,4 @@ fn style(total: u64, unit: &str) -> ProgressStyle {
 
 fn paint(colour: bool, style: Style, text: &str) -> String {
     if colour { style.paint(text).to_string() } else { text.to_owned() }
-}
-
-/// Columns of the terminal on stdout.
-fn width() -> usize {
-    #[cfg(unix)]
-    {
-        let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-        // SAFETY: the call fills the structure, which lives until it returns.
-        if unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) } == 0 && size.ws_col > 0 {
-            return usize::from(size.ws_col);
-        }
-    }
-    80
 }

@@ -58,3 +58,18 @@ fn vectors_wrap_and_deep_tensors_stack() {
     assert_eq!(p.rgba.len(), 16);
     assert!(count(&[4]).heatmap(0, &c).is_err());
 }
+
+#[test]
+fn cells_are_means_or_outliers() {
+    let c = Control::default();
+    let t = count(&[4, 4]);
+    let mean = t.cells(2, Pool::Mean, &c).unwrap();
+    assert_eq!((mean.rows, mean.columns, mean.source), (2, 2, (4, 4)));
+    assert_eq!(mean.values, [Some(2.5), Some(4.5), Some(10.5), Some(12.5)]);
+    assert_eq!(t.cells(2, Pool::Farthest, &c).unwrap().values, [Some(5.0), Some(7.0), Some(13.0), Some(15.0)]);
+    let uneven = count(&[1, 5]).cells(2, Pool::Mean, &c).unwrap();
+    assert_eq!((uneven.columns, uneven.values), (2, vec![Some(1.0), Some(3.5)]), "three, then the two that are left");
+    let t = Tensor::from_f64(vec![1.0, f64::NAN, 3.0, 5.0], &[1, 4]).unwrap();
+    let means = t.cells(2, Pool::Mean, &c).unwrap().values;
+    assert!(means[0].unwrap().is_nan() && means[1] == Some(4.0));
+}

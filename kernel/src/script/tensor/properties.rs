@@ -1,4 +1,4 @@
-//! What a tensor is and how it shows itself: shape, type, statistics, histogram, heatmap, saving.
+//! What a tensor is and how it shows itself: shape, type, statistics, histogram, saving.
 
 use super::convert::{dtype, item, size, to_array};
 use crate::display::tensor as show;
@@ -6,17 +6,8 @@ use crate::display::{Cell, Table};
 use crate::script::error::{ScriptResult, guard, raise};
 use crate::script::{Host, define};
 use minerva_engine::Error;
-use minerva_engine::tensor::{Histogram, Pixels, Stats, Tensor, number, save_all};
+use minerva_engine::tensor::{Histogram, Stats, Tensor, number, save_all};
 use rhai::{Array, Dynamic, Engine, Map};
-
-/// A picture of a tensor, to be shown or saved.
-#[derive(Clone)]
-pub struct Heatmap {
-    pixels: Pixels,
-    /// The same for a terminal.
-    small: Pixels,
-    title: String,
-}
 
 pub fn register(engine: &mut Engine, host: &Host) {
     engine.register_type_with_name::<Tensor>("Tensor");
@@ -30,7 +21,6 @@ pub fn register(engine: &mut Engine, host: &Host) {
     getters(engine);
     values(engine);
     statistics(engine, host);
-    pictures(engine, host);
     saving(engine, host);
 }
 
@@ -90,8 +80,6 @@ fn statistics(engine: &mut Engine, host: &Host) {
     define("stats", &["t: Tensor", "Stats"], doc)
         .register_into_engine(engine, move |t: Tensor| guard(|| t.stats(&h.control())));
 
-    engine.register_type_with_name::<Histogram>("Histogram");
-    host.shows::<Histogram>(engine, show::histogram);
     let counts = |h: &mut Histogram| -> Array { h.counts.iter().map(|c| Dynamic::from(*c as i64)).collect() };
     engine.register_get("counts", counts);
     let edges = |h: &mut Histogram| -> Array { h.edges.iter().map(|e| Dynamic::from(*e)).collect() };
@@ -113,36 +101,6 @@ fn statistics(engine: &mut Engine, host: &Host) {
         engine,
         move |t: Tensor, bins: i64, low: f64, high: f64| {
             guard(|| t.hist(size("hist", bins)?, Some((low, high)), &h.control()))
-        },
-    );
-}
-
-fn pictures(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<Heatmap>("Heatmap");
-    host.shows::<Heatmap>(engine, |m| show::heatmap(&m.pixels, &m.title, &m.small));
-    let make = |host: &Host, t: &Tensor, side: i64| {
-        guard(|| {
-            let pixels = t.heatmap(size("heatmap", side)?, &host.control())?;
-            let small = t.heatmap(32, &host.control())?;
-            Ok(Heatmap { pixels, small, title: t.header() })
-        })
-    };
-    let doc = "The values as a picture: blue is negative, red positive; without negative values from dark to bright.";
-    let h = host.clone();
-    define("heatmap", &["t: Tensor", "Heatmap"], doc).register_into_engine(engine, move |t: Tensor| make(&h, &t, 512));
-    let doc = "The values as a picture of at most this many pixels a side.";
-    let h = host.clone();
-    define("heatmap", &["t: Tensor", "pixels: int", "Heatmap"], doc)
-        .register_into_engine(engine, move |t: Tensor, side: i64| make(&h, &t, side));
-    define("save", &["heatmap: Heatmap", "path: string"], "Writes the picture as a PNG file.").register_into_engine(
-        engine,
-        |m: Heatmap, path: &str| {
-            guard(|| {
-                let file = show::heatmap_png(&m.pixels);
-                let file =
-                    file.ok_or_else(|| Error::argument("save", "a picture that is not empty", m.title.as_str()))?;
-                std::fs::write(path, file).map_err(|e| Error::io(path, e))
-            })
         },
     );
 }

@@ -185,9 +185,8 @@ fn a_tensor_shows_text_and_html_without_script() {
     let b = run("tensor([0.0, 1.0]) / 0.0").unwrap();
     assert!(b.plain().contains("NaN! (1)") && b.plain().contains("+Inf! (1)"), "{}", b.plain());
     assert!(b.data["text/html"].as_str().unwrap().contains("<b style=\"color:#e5484d\">NaN!</b>"));
-    assert!(run("randn([20, 20], 1).heatmap()").unwrap().data["text/html"].as_str().unwrap().contains("<img"));
     let b = run("randn(1000, 1).hist()").unwrap();
-    assert!(b.plain().contains('█') && b.data["text/html"].as_str().unwrap().contains("<img"), "{}", b.plain());
+    assert!(b.plain().contains('█') && b.data.contains_key("image/png"), "{}", b.plain());
     assert_eq!(show("`${tensor([1, 2])}`"), show("tensor([1, 2])"));
 }
 
@@ -199,10 +198,12 @@ fn a_saved_picture_is_a_png_of_the_values() {
     let mut reader =
         png::Decoder::new(std::io::BufReader::new(std::fs::File::open(&path).unwrap())).read_info().unwrap();
     let mut rgba = vec![0; reader.output_buffer_size().unwrap()];
-    let info = reader.next_frame(&mut rgba).unwrap();
-    assert_eq!((info.width, info.height), (48, 48));
-    let at = |x: usize, y: usize| &rgba[(y * 48 + x) * 4..][..4];
-    assert_eq!((at(0, 0)[3], at(47, 0)[3], at(0, 47)[3], at(47, 47)[3]), (255, 0, 255, 128));
+    reader.next_frame(&mut rgba).unwrap();
+    let painted = |color: [u8; 3]| rgba.chunks(4).filter(|p| p[..3] == color).count();
+    // Two ends and the middle of RdBu; a cell of 40 pixels, two by two for each, is 6400.
+    for end in [[0x05, 0x30, 0x61], [0xf7, 0xf6, 0xf6], [0x67, 0x00, 0x1f]] {
+        assert!(painted(end) > 6000, "{end:?}: {}", painted(end));
+    }
 }
 
 #[test]

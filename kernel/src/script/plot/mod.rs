@@ -1,0 +1,163 @@
+//! Charts in scripts: `plot`, `line`, `scatter`, `bar`, `histogram`, `heatmap`, and what one does with a chart.
+
+mod data;
+mod heatmap;
+mod histogram;
+mod look;
+mod make;
+mod shrink;
+#[cfg(test)]
+mod tests;
+
+use super::error::{ScriptResult, guard, raise, raise_text};
+use super::options::Options;
+use super::{Host, define};
+use crate::display::chart::{self, Chart, Content};
+use minerva_engine::Error;
+use minerva_engine::tensor::Histogram;
+use rhai::{Dynamic, Engine, Map};
+use std::path::Path;
+
+/// What every chart understands beside its own options.
+const COMMON: &str = "title, x_label, y_label, width, height, legend, notes, background";
+
+/// Registers the functions that make charts and the methods of a chart.
+pub fn register(engine: &mut Engine, host: &Host) {
+    engine.register_type_with_name::<Chart>("Chart");
+    let h = host.clone();
+    host.shows::<Chart>(engine, move |c| chart::bundle(c, h.columns()));
+    // In text no picture is needed: these replace what `shows` registered.
+    for name in ["to_string", "to_debug", "print", "debug"] {
+        let h = host.clone();
+        engine.register_fn(name, move |c: &mut Chart| chart::plain(c, h.columns()));
+    }
+    let h = host.clone();
+    engine.register_type_with_name::<Histogram>("Histogram");
+    host.shows::<Histogram>(engine, move |counts| chart::bundle(&histogram::of_counts(counts), h.columns()));
+    series(engine, host);
+    counts(engine, host);
+    grids(engine, host);
+    methods(engine);
+}
+
+fn series(engine: &mut Engine, host: &Host) {
+    let axes = "log_x, log_y, x_range, y_range, grid";
+    let line = format!(
+        "A line through values: an array, a tensor [n] or [series, n], a map of arrays, or a table with the columns named by the options x, y and color. NaN is a gap. Options: x, y, color, labels, line_width, points, opacity, {axes}, {COMMON}.\n\n```\nline(#{{ train: [4.1, 3.2, 2.9], test: [4.3, 3.6, 3.5] }}, #{{ x_label: \"epoch\", y_label: \"loss\" }})\n```"
+    );
+    let scatter = format!(
+        "A point for each pair of positions and values; data as in line. Options: x, y, color, labels, point_size, opacity, {axes}, {COMMON}.\n\n```\nscatter([1, 2, 3], [2.0, 4.1, 5.9], #{{ x_label: \"layer\", y_label: \"norm\" }})\n```"
+    );
+    let bar = format!(
+        "A bar for each value: names and values, a map of numbers, a map of arrays (beside one another, or stacked), or a table with the columns named by the options x, y and color. Options: x, y, color, labels, horizontal, stacked, normalize, sort, opacity, {axes}, {COMMON}.\n\n```\nbar([\"the\", \"a\", \"my\"], [0.5, 0.3, 0.2], #{{ horizontal: true, x_label: \"p\" }})\n```"
+    );
+    let plot = format!(
+        "A chart of whatever it is given: a line for numbers, bars for named numbers, a histogram for counted ones, or what kind says: \"line\", \"scatter\", \"bar\", \"histogram\" or \"heatmap\", with the options of that function. Options: kind, x, y, color, labels, line_width, points, opacity, {axes}, {COMMON}.\n\n```\nplot([1, 4, 9, 16], #{{ title: \"Squares\" }})\n```"
+    );
+    for (kind, doc) in [("line", line), ("scatter", scatter), ("bar", bar), ("plot", plot)] {
+        let run =
+            move |host: &Host, x: Option<Dynamic>, y: Dynamic, options: Map| make::chart(host, kind, x, y, options);
+        let h = host.clone();
+        define(kind, &["data: array|Tensor|map", "Chart"], &doc)
+            .register_into_engine(engine, move |y: Dynamic| run(&h, None, y, Map::new()));
+        let h = host.clone();
+        define(kind, &["data: array|Tensor|map", "options: map", "Chart"], &doc).register_into_engine(
+            engine,
+            move |a: Dynamic, b: Dynamic| match b.is_map() && !is_data(&a, &b) {
+                true => run(&h, None, a, b.cast::<Map>()),
+                false => run(&h, Some(a), b, Map::new()),
+            },
+        );
+        let h = host.clone();
+        define(kind, &["x: array|Tensor", "y: array|Tensor|map", "options: map", "Chart"], &doc)
+            .register_into_engine(engine, move |x: Dynamic, y: Dynamic, options: Map| run(&h, Some(x), y, options));
+    }
+}
+
+/// Whether a second argument that is a map holds series, not options: `line(steps, #{ train: […], test: […] })`.
+fn is_data(first: &Dynamic, second: &Dynamic) -> bool {
+    let column = |v: &Dynamic| v.is_array() || v.is::<minerva_engine::tensor::Tensor>();
+    let names = ["x", "y", "color", "colors", "labels", "label", "x_range", "y_range", "xlim", "ylim", "names"];
+    let Some(map) = second.read_lock::<Map>() else { return false };
+    column(first) && !map.is_empty() && map.iter().all(|(k, v)| column(v) && !names.contains(&k.as_str()))
+}
+
+fn counts(engine: &mut Engine, host: &Host) {
+    let doc = format!(
+        "How values are spread, in equal bins: of an array, all values of a tensor (read where they lie, however large), a map of either, or columns of a table. Options: bins, range, density, stacked, x, y, color, labels, opacity, log_y, y_range, grid, {COMMON}.\n\n```\nhistogram(randn([10000], 1), #{{ bins: 40, x_label: \"value\" }})\n```"
+    );
+    let h = host.clone();
+    define("histogram", &["data: array|Tensor|map", "Chart"], &doc)
+        .register_into_engine(engine, move |data: Dynamic| histogram::chart(&h, &data, Map::new()));
+    let h = host.clone();
+    define("histogram", &["data: array|Tensor|map", "options: map", "Chart"], &doc)
+        .register_into_engine(engine, move |data: Dynamic, options: Dynamic| {
+            histogram::chart(&h, &data, options_or("histogram", "bins", options)?)
+        });
+}
+
+fn grids(engine: &mut Engine, host: &Host) {
+    let doc = format!(
+        "A matrix as colours: a tensor [rows, columns], nested arrays, or a table of numbers. Signed values are blue and red around zero, others run through viridis. A large matrix is averaged down to at most `pixels` cells a side; pool: \"max\" shows the value farthest from zero instead. Options: x_labels, y_labels, cmap, range, center, values, pixels, pool, {COMMON}.\n\n```\nheatmap(randn([8, 8], 1), #{{ x_label: \"key\", y_label: \"query\" }})\n```"
+    );
+    let h = host.clone();
+    define("heatmap", &["data: Tensor|array", "Chart"], &doc)
+        .register_into_engine(engine, move |data: Dynamic| heatmap::chart(&h, &data, Map::new()));
+    let h = host.clone();
+    define("heatmap", &["data: Tensor|array", "options: map", "Chart"], &doc)
+        .register_into_engine(engine, move |data: Dynamic, options: Dynamic| {
+            heatmap::chart(&h, &data, options_or("heatmap", "pixels", options)?)
+        });
+}
+
+/// The options map, or one made of the number that stands in its place.
+fn options_or(function: &'static str, name: &str, value: Dynamic) -> ScriptResult<Map> {
+    if value.is_int() {
+        return Ok(Map::from([(name.into(), value)]));
+    }
+    let found = crate::display::type_name(&value);
+    let expected = format!("options such as #{{ {name}: 64 }}");
+    value.try_cast::<Map>().ok_or_else(|| raise(Error::argument(function, expected, found)))
+}
+
+fn methods(engine: &mut Engine) {
+    let doc = "Writes the chart into a file: a picture (.svg, .png) or its Vega-Lite specification (.json).\n\n```\nline([1, 2, 3]).save(\"chart.svg\")\n```";
+    define("save", &["chart: Chart", "path: string"], doc)
+        .register_into_engine(engine, |c: Chart, path: &str| guard(|| chart::save(&c, Path::new(path), None)));
+    let doc = "Writes the chart into a file; scale is the pixels of a .png per pixel of the chart, 2 where nothing is said. Options: scale.\n\n```\nline([1, 2, 3]).save(\"chart.png\", #{ scale: 3 })\n```";
+    define("save", &["chart: Chart", "path: string", "options: map"], doc).register_into_engine(
+        engine,
+        |c: Chart, path: &str, options: Map| -> ScriptResult<()> {
+            let mut options = Options::new("save", options);
+            let scale = options.take::<f64>("scale", &[])?;
+            options.finish()?;
+            guard(|| chart::save(&c, Path::new(path), scale))
+        },
+    );
+    let doc = format!(
+        "The same chart with another look. Options: log_x, log_y, x_range, y_range, grid, {COMMON}.\n\n```\nline([1, 10, 100]).options(#{{ log_y: true, title: \"Growth\" }})\n```"
+    );
+    define("options", &["chart: Chart", "options: map", "Chart"], &doc).register_into_engine(
+        engine,
+        |mut c: Chart, options: Map| -> ScriptResult<Chart> {
+            let mut options = Options::new("options", options);
+            if matches!(c.content, Content::Series(_)) {
+                look::axes(&mut options, &mut c)?;
+            }
+            look::common(&mut options, &mut c)?;
+            options.finish()?;
+            look::check(&mut c, "options")?;
+            Ok(c)
+        },
+    );
+    let doc = "The Vega-Lite specification of the chart, as JSON.\n\n```\nline([1, 2, 3]).to_json()\n```";
+    define("to_json", &["chart: Chart", "string"], doc).register_into_engine(
+        engine,
+        |c: Chart| -> ScriptResult<String> {
+            let bytes = guard(|| chart::encode(&c, "json", None))?;
+            String::from_utf8(bytes).map_err(|e| raise_text("InternalError", e.to_string()))
+        },
+    );
+    define("+", &["a: Chart", "b: Chart", "Chart"], "One chart over the other, on the same axes.")
+        .register_into_engine(engine, make::layered);
+}
