@@ -1,6 +1,7 @@
 //! The session's completions in a menu.
 
 use super::talk::{Shared, lock};
+use crate::session::Match;
 use reedline::{Completer, CompletionResult, Span, Suggestion};
 
 /// Longer lists hide more than they show.
@@ -19,13 +20,14 @@ impl Completer for CellCompleter {
             .matches
             .into_iter()
             .take(MOST)
-            .map(|m| Suggestion {
-                value: m.text,
-                description: Some(m.doc).filter(|d| !d.is_empty()),
-                span,
-                ..Default::default()
-            })
+            .map(|m| Suggestion { value: m.text.clone(), description: described(&m), span, ..Default::default() })
             .collect();
         CompletionResult::fresh(suggestions)
     }
+}
+
+/// Signature and a sentence, on lines of their own.
+fn described(m: &Match) -> Option<String> {
+    let parts: Vec<&str> = [m.signature.as_str(), m.doc.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
+    Some(parts.join("\n")).filter(|t| !t.is_empty())
 }

@@ -5,7 +5,8 @@ use super::highlighter::CellHighlighter;
 use super::history::history;
 use super::prompt::CellPrompt;
 use super::validator::CellValidator;
-use crate::session::{Execute, Session, SessionOptions};
+use crate::display::set_width;
+use crate::session::{Execute, Outcome, Session, SessionOptions};
 use crate::terminal::{Printer, Stream, colour, on_ctrl_c};
 use nu_ansi_term::{Color, Style};
 use reedline::{
@@ -38,8 +39,12 @@ pub fn run(args: Vec<String>) -> i32 {
         match editor.read_line(&CellPrompt { number }) {
             Ok(Signal::Success(code)) if code.trim().is_empty() => {}
             Ok(Signal::Success(code)) => {
-                if let Some(exit) = cell(&session, &printer, code, number) {
+                let ended = cell(&session, &printer, code, number);
+                if let Some(exit) = ended.exit {
                     return exit;
+                }
+                if let Some(text) = ended.next_input {
+                    editor.run_edit_commands(&[EditCommand::InsertString(text.trim_end().to_owned())]);
                 }
                 number += 1;
             }
@@ -54,17 +59,25 @@ pub fn run(args: Vec<String>) -> i32 {
     }
 }
 
-/// Runs one cell and shows its result; the exit code when it asked to leave.
-fn cell(session: &Shared, printer: &Printer, code: String, number: usize) -> Option<i32> {
+/// Columns and rows of the terminal.
+fn size() -> Option<(u16, u16)> {
+    crossterm::terminal::size().ok().filter(|(columns, _)| *columns > 0)
+}
+
+/// Runs one cell and shows its result.
+fn cell(session: &Shared, printer: &Printer, code: String, number: usize) -> Outcome {
     let request = Execute::cell(code, format!("In[{number}]"));
+    if let Some((columns, _)) = size() {
+        set_width(columns.into());
+    }
     let outcome = lock(session).execute(&request, printer.events());
     printer.finish();
-    match outcome.result {
-        Ok(Some(bundle)) => printer.result(&bundle),
+    match &outcome.result {
+        Ok(Some(bundle)) => printer.result(bundle),
         Ok(None) => {}
-        Err(error) => printer.error(&error),
+        Err(error) => printer.error(error),
     }
-    outcome.exit
+    outcome
 }
 
 fn greet() {
@@ -73,7 +86,7 @@ fn greet() {
     println!(
         "{}",
         dim.paint(
-            "Tab completes, `name?` explains, Ctrl-C stops, Ctrl-D leaves. Try: load(\"sample\").generate(\"Once\")"
+            "Tab completes, `name?` explains, help() lists, %help too, Ctrl-C stops, Ctrl-D leaves. Try: load(\"sample\").generate(\"Once\")"
         )
     );
 }

@@ -1,6 +1,6 @@
 //! `minerva run FILE.rhai`, `minerva -e CODE`: a script from beginning to end.
 
-use crate::session::{Execute, Session, SessionOptions};
+use crate::session::{Execute, Session, SessionOptions, magics};
 use crate::terminal::{Printer, STOPPED, Stream, is_terminal, on_ctrl_c};
 use std::path::Path;
 
@@ -24,6 +24,10 @@ pub fn code_of(code: &str, name: &str, args: Vec<String>, show: bool) -> i32 {
     let mut session = Session::new(SessionOptions { stream: is_terminal(Stream::Out), args });
     on_ctrl_c(session.interrupt());
     let printer = Printer::new(session.interrupt());
+    if let Some(error) = magics::refuse(code, name) {
+        printer.error(&error);
+        return FAILED;
+    }
     let request = Execute { code: code.to_owned(), cell_name: name.to_owned(), silent: !show };
     let outcome = session.execute(&request, printer.events());
     printer.finish();

@@ -2,7 +2,7 @@
 
 use super::SessionEvent;
 use super::error::{ScriptResult, raise_text};
-use super::{Host, define};
+use super::{Host, define, define_type};
 use crate::display::{Bundle, Table};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Position};
 
@@ -17,7 +17,8 @@ pub struct Shown(pub Bundle);
 /// Registers the functions of this file.
 pub fn register(engine: &mut Engine, host: &Host) {
     super::error::register(engine);
-    engine.register_type_with_name::<Shown>("Shown");
+    let doc = "Something to look at: HTML, Markdown or a table, shown at the end of a cell or by display.";
+    define_type::<Shown>(engine, "Shown", doc, "let shown = markdown(\"**bold**\");\ndisplay(shown);");
     host.shows::<Shown>(engine, |shown| shown.0.clone());
     printing(engine, host);
     showing(engine, host);
@@ -28,7 +29,9 @@ pub fn register(engine: &mut Engine, host: &Host) {
 fn printing(engine: &mut Engine, host: &Host) {
     let doc = "Writes values to stdout, separated by spaces, and ends the line.";
     let h = host.clone();
-    define("print", &["value"], doc).register_into_engine(engine, move |a: Dynamic| h.text(&a));
+    define("print", &["value"], doc)
+        .example("print(\"loss\", 0.25);")
+        .register_into_engine(engine, move |a: Dynamic| h.text(&a));
     let h = host.clone();
     let join = move |values: &[Dynamic]| values.iter().map(|v| h.text(v)).collect::<Vec<_>>().join(" ");
     let j = join.clone();
@@ -49,37 +52,42 @@ fn printing(engine: &mut Engine, host: &Host) {
 fn showing(engine: &mut Engine, host: &Host) {
     let h = host.clone();
     define("display", &["value"], "Shows a value now: a table, a tensor, a chart, HTML or plain text.")
+        .example("display([#{ name: \"a\", n: 1 }, #{ name: \"b\", n: 2 }]);")
         .register_into_engine(engine, move |value: Dynamic| {
             h.emit(SessionEvent::Display { bundle: h.bundle(&value), display_id: None, update: false })
         });
     let h = host.clone();
     let doc = "Shows a value under a name; showing another value under the same name replaces it.";
     let seen = std::sync::Mutex::new(std::collections::HashSet::<String>::new());
-    define("display", &["value", "id: string"], doc).register_into_engine(engine, move |value: Dynamic, id: &str| {
-        let update = !seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id.to_owned());
-        h.emit(SessionEvent::Display { bundle: h.bundle(&value), display_id: Some(id.to_owned()), update });
-    });
+    define("display", &["value", "id: string"], doc)
+        .example("for i in 0..3 { display(`step ${i}`, \"counter\"); }")
+        .register_into_engine(engine, move |value: Dynamic, id: &str| {
+            let update = !seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id.to_owned());
+            h.emit(SessionEvent::Display { bundle: h.bundle(&value), display_id: Some(id.to_owned()), update });
+        });
     define("html", &["source: string", "Shown"], "HTML to show: the value of a cell, or an argument of display.")
+        .example("html(\"<b>bold</b>\")")
         .register_into_engine(engine, |source: &str| Shown(Bundle::html(source, source)));
     define(
         "markdown",
         &["source: string", "Shown"],
         "Markdown to show: the value of a cell, or an argument of display.",
     )
+    .example("markdown(\"**bold** and `code`\")")
     .register_into_engine(engine, |source: &str| Shown(Bundle::markdown(source)));
     let h = host.clone();
     let doc = "Rows, each a map, as a table with these columns in this order.";
-    define("table", &["rows: array", "columns: array", "Shown"], doc).register_into_engine(
-        engine,
-        move |rows: Array, columns: Array| -> ScriptResult<Shown> {
+    define("table", &["rows: array", "columns: array", "Shown"], doc)
+        .example("table([#{ n: 1, name: \"a\" }], [\"name\", \"n\"])")
+        .register_into_engine(engine, move |rows: Array, columns: Array| -> ScriptResult<Shown> {
             let columns: Vec<String> = columns.iter().map(|c| h.text(c)).collect();
             let table = Table::from_rows(&rows, columns, &|v| h.text(v));
             let wrong = || raise_text("ArgumentError", "table: every row must be a map, as in [#{name: \"a\", n: 1}]");
             table.map(|t| Shown(t.bundle())).ok_or_else(wrong)
-        },
-    );
+        });
     let h = host.clone();
     define("clear_output", &[], "Clears what this cell has shown so far.")
+        .example("clear_output();")
         .register_into_engine(engine, move || h.emit(SessionEvent::ClearOutput { wait: false }));
     let h = host.clone();
     let doc =
@@ -93,7 +101,9 @@ fn leaving(engine: &mut Engine) {
         let code = i32::try_from(code).unwrap_or(1);
         Err(Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ExitCode(code)), Position::NONE)))
     };
-    define("exit", &[], "Ends the script.").register_into_engine(engine, move || leave(0));
+    define("exit", &[], "Ends the script.").example("exit();").register_into_engine(engine, move || leave(0));
     let doc = "Ends the script; the code is what the shell sees.";
-    define("exit", &["code: int"], doc).register_into_engine(engine, leave);
+    define("exit", &["code: int"], doc)
+        .example("if !file_exists(\"text.txt\") { exit(1); }")
+        .register_into_engine(engine, leave);
 }
