@@ -20,10 +20,7 @@ fn a_loaded_file_is_the_payload_of_the_reply() {
     let mut client = kernel.connect();
     let ran = client.run(&format!("%load {}", path.display()));
     assert!(ran.outputs.is_empty(), "{ran:?}");
-    assert_eq!(
-        ran.reply["payload"],
-        json!([{ "source": "set_next_input", "text": "let a = 1;", "replace": false }])
-    );
+    assert_eq!(ran.reply["payload"], json!([{ "source": "set_next_input", "text": "let a = 1;", "replace": false }]));
     assert_eq!(client.run("1").reply["payload"], json!([]));
     assert_eq!(client.run("%%html\n<b>").kinds(), ["display_data"]);
     assert_eq!(client.run("%tiem 1").kinds(), ["error"]);

@@ -8,14 +8,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the names in examples are, as the reference says at its beginning.
-const BEFORE: &str = "let m = MODEL; let c = CANDLE; let s = m.session(); s.feed(\"To be\");";
+const BEFORE: &str = "let m = MODEL; let c = CANDLE;";
+/// The same of a session, which only some of them want.
+const SESSION: &str = "let s = m.session(); s.feed(\"To be\");";
 
 /// Examples that need a model or a file that not everybody has.
 const NOT_RUN: usize = 3;
 
 fn session() -> Session {
-    let session = Session::new(SessionOptions { stream: false, ..SessionOptions::default() });
-    let mut session = session;
+    let mut session = Session::new(SessionOptions { stream: false, ..SessionOptions::default() });
     run(&mut session, "const MODEL = load(\"sample\"); const CANDLE = load(\"sample\", #{ backend: \"candle\" });")
         .unwrap();
     session
@@ -32,6 +33,9 @@ fn run(session: &mut Session, code: &str) -> Result<String, String> {
 /// Runs an example piece by piece: up to each line that says after `// →` what it gives.
 fn example(session: &mut Session, code: &str) -> Result<(), String> {
     run(session, BEFORE)?;
+    if code.split(|c: char| !c.is_alphanumeric()).any(|word| word == "s") {
+        run(session, SESSION)?;
+    }
     let mut piece = String::new();
     for line in code.lines() {
         piece.push_str(line);

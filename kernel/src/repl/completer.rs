@@ -26,8 +26,29 @@ impl Completer for CellCompleter {
     }
 }
 
-/// Signature and a sentence, on lines of their own.
+/// Signature and a sentence.
 fn described(m: &Match) -> Option<String> {
     let parts: Vec<&str> = [m.signature.as_str(), m.doc.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
-    Some(parts.join("\n")).filter(|t| !t.is_empty())
+    Some(parts.join(" — ")).filter(|t| !t.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::session::{Session, SessionOptions};
+    use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn suggestions_say_what_they_replace_and_what_they_are() {
+        let session = Arc::new(Mutex::new(Session::new(SessionOptions::default())));
+        let line = "let ä = 1; progr";
+        let found = CellCompleter(session).complete(line, line.len());
+        let CompletionResult::Fresh { suggestions, .. } = found else { panic!("an answer at once") };
+        let first = suggestions.iter().next().unwrap();
+        assert_eq!(first.value, "progress");
+        assert_eq!(line.get(first.span.start..first.span.end), Some("progr"));
+        let about = first.description.as_deref().unwrap();
+        assert!(about.starts_with("progress(") && about.contains(" — A progress bar"), "{about}");
+    }
 }

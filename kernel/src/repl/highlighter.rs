@@ -34,7 +34,7 @@ fn style(kind: Kind) -> Style {
         Kind::Text => Color::Green.normal(),
         Kind::Number => Color::Cyan.normal(),
         Kind::Comment => Style::new().fg(Color::DarkGray),
-        Kind::Call => Color::Blue.normal(),
+        Kind::Call => Color::LightBlue.normal(),
     }
 }
 

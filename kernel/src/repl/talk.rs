@@ -83,12 +83,7 @@ fn cell(session: &Shared, printer: &Printer, code: String, number: usize) -> Out
 fn greet() {
     let dim = if colour(Stream::Out) { Style::new().dimmed() } else { Style::new() };
     println!("Minerva {} — a session in Rhai for local language models", env!("CARGO_PKG_VERSION"));
-    println!(
-        "{}",
-        dim.paint(
-            "Tab completes, `name?` explains, help() lists, %help too, Ctrl-C stops, Ctrl-D leaves. Try: load(\"sample\").generate(\"Once\")"
-        )
-    );
+    println!("{}", dim.paint("Tab completes, name? explains, help() and %help list, Ctrl-C stops, Ctrl-D leaves"));
 }
 
 fn editor(session: &Shared) -> Reedline {
@@ -111,6 +106,8 @@ fn editor(session: &Shared) -> Reedline {
         .with_completer(Box::new(CellCompleter(Arc::clone(session))))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
         .with_edit_mode(Box::new(Emacs::new(keys)))
+        .with_quick_completions(true)
+        .with_partial_completions(true)
         .with_ansi_colors(colour(Stream::Out))
         .use_bracketed_paste(true);
     if colour(Stream::Out) {

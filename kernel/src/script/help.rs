@@ -19,7 +19,9 @@ pub fn register(engine: &mut Engine) {
         });
     let doc = "What is known of a function, a property, a type or a topic by its name; of any other value, what its type can do.";
     define("help", &["of: string|any", "Shown"], doc)
-        .example("help(\"generate\")\nhelp(\"Tensor\")\nhelp(m)")
+        .example("help(\"generate\")")
+        .example("help(\"Tensor\")")
+        .example("help(m)")
         .register_into_engine(engine, |context: NativeCallContext<'_>, of: Dynamic| -> ScriptResult<Shown> {
             let names = Names::of(context.engine());
             match of.read_lock::<ImmutableString>() {

@@ -259,7 +259,8 @@ fn chat(
     let mut o = Options::of("chat", &[CHAT, GENERATE, SAMPLING], options);
     let mut chat = ChatOptions { template: o.get("template")?, ..ChatOptions::default() };
     if let Some(variables) = o.get::<Map>("variables")? {
-        let json = serde_json::to_value(Dynamic::from_map(variables)).map_err(|e| raise_text("ArgumentError", e.to_string()))?;
+        let json = serde_json::to_value(Dynamic::from_map(variables))
+            .map_err(|e| raise_text("ArgumentError", e.to_string()))?;
         chat.variables = json.as_object().cloned().unwrap_or_default();
     }
     let call = GenerateCall::read(o)?;

@@ -29,7 +29,7 @@ impl SessionHandle {
 /// Registers the methods of a session.
 pub fn register(engine: &mut Engine, host: &Host) {
     let doc = "A sequence of tokens with its cache, driven step by step. Copies are the same session; fork makes a second one.";
-    let example = "let s = m.session();\ns.feed(\"To be\");\nlet other = s.fork();\nother.feed(\", or not\");\ns.text // → \"<s>To be\"";
+    let example = "let s = m.session();\ns.feed(\"To be\");\nlet other = s.fork();\nother.feed(\", or not\");\ns.text // → \"<|endoftext|>To be\"";
     define_type::<SessionHandle>(engine, "Session", doc, example);
     host.shows::<SessionHandle>(engine, show);
     property("tokens", &["s: Session", "array"], "The ids of the tokens it holds.")

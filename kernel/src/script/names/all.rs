@@ -33,7 +33,11 @@ impl Names {
         let mut functions: Vec<Function> =
             raw.into_iter().filter(|f| !f.is_anonymous && !f.name.starts_with("anon$")).map(Function::from).collect();
         functions.sort_by(|a, b| (&a.name, a.params.len(), b.script).cmp(&(&b.name, b.params.len(), a.script)));
-        functions.dedup_by(|later, first| later.signature(false) == first.signature(false) && later.role == first.role);
+        functions.dedup_by(|later, first| {
+            let same = later.role == first.role && later.signature(false) == first.signature(false);
+            // A property of one type is not that of another.
+            same && (later.role == Role::Call || later.params == first.params)
+        });
         Self { functions, types }
     }
 

@@ -113,10 +113,10 @@ fn options_table(options: &[OptionDoc]) -> String {
         return format!("Options: {}", names.join(", "));
     }
     let mut out = String::from("| option | type | default | |\n|---|---|---|---|");
-    let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', "\\|")) };
+    let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{}`", text.replace('|', " \\| ")) };
     for o in options {
         let default = match o.default.chars().next() {
-            Some(c) if c.is_ascii_digit() || ("\"-#[tf".contains(c) && !o.default.contains(' ')) => code(&o.default),
+            Some(c) if (c.is_ascii_digit() || "\"-#[tf".contains(c)) && !o.default.contains(' ') => code(&o.default),
             _ => o.default.clone(),
         };
         let _ = write!(out, "\n| `{}` | {} | {default} | {} |", o.name, code(&o.kind), o.doc.replace('|', "\\|"));

@@ -38,7 +38,8 @@ impl<'n> Reference<'n> {
             ours.iter().filter_map(|f| receiver(f).map(|home| ((f.name.as_str(), f.from.as_str()), home))).collect();
         let mut sections: BTreeMap<Place, Section<'n>> = BTreeMap::new();
         for function in ours.iter().copied() {
-            let home = receiver(function).or_else(|| homes.get(&(function.name.as_str(), function.from.as_str())).copied());
+            let home =
+                receiver(function).or_else(|| homes.get(&(function.name.as_str(), function.from.as_str())).copied());
             let (place, about) = match home.filter(|_| !function.script) {
                 Some(home) => ((false, topic(&home.from).0, true, home.name.clone()), Some(home)),
                 None if function.script => ((true, 0, false, "Defined in cells".to_owned()), None),

@@ -21,10 +21,9 @@ const TOPICS: [(&str, &str); 14] = [
 /// The subject of a file such as `tensor/linalg`, and its place among the others.
 pub fn topic(from: &str) -> (usize, String) {
     let stem = from.split('/').next().unwrap_or(from);
-    if let Some(at) = TOPICS.iter().position(|(file, _)| *file == stem) {
-        let title = TOPICS[at].1;
-        let first = TOPICS.iter().position(|(_, t)| *t == title).unwrap_or(at);
-        return (first, title.to_owned());
+    if let Some((_, title)) = TOPICS.iter().find(|(file, _)| *file == stem) {
+        let first = TOPICS.iter().position(|(_, t)| t == title).unwrap_or(TOPICS.len());
+        return (first, (*title).to_owned());
     }
     let words = stem.replace('_', " ");
     let mut letters = words.chars();

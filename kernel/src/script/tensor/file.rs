@@ -45,7 +45,7 @@ pub fn register(engine: &mut Engine, host: &Host) {
 fn files(engine: &mut Engine, host: &Host) {
     let doc = "An opened file of tensors: f[\"name\"] is one of them.";
     let example =
-        "let f = open(sample_path(\"gguf\"));\nf.format // → \"GGUF\"\nf[\"blk.0.attn_q.weight\"].shape.len() // → 2";
+        "let f = open(sample_path(\"gguf\"));\nf.format // → \"gguf\"\nf[\"blk.0.attn_q.weight\"].shape.len() // → 2";
     define_type::<OpenFile>(engine, "File", doc, example);
     host.shows::<OpenFile>(engine, |f| overview(&f.0));
     let doc =

@@ -118,14 +118,14 @@ fn distances(engine: &mut Engine, host: &Host) {
     }
     let doc = "Whether |a - b| ≤ 1e-8 + 1e-5·|b| everywhere, as numpy.allclose.";
     define("allclose", &["a: Tensor", "b: any", "bool"], doc)
-        .example("ones([2]).allclose(1.0) // → true")
+        .example("ones([2]).allclose(ones([2])) // → true")
         .register_into_engine(engine, |a: Tensor, b: Dynamic| -> ScriptResult<bool> {
             let b = argument("allclose", &b)?;
             guard(|| a.allclose(&b, 1e-5, 1e-8))
         });
     let doc = "Whether |a - b| ≤ atol + rtol·|b| everywhere, as numpy.allclose.";
     define("allclose", &["a: Tensor", "b: any", "rtol: float", "atol: float", "bool"], doc)
-        .example("ones([2]).allclose(1.1, 0.2, 0.0) // → true")
+        .example("ones([2]).allclose(full([2], 1.1), 0.2, 0.0) // → true")
         .register_into_engine(engine, |a: Tensor, b: Dynamic, rtol: f64, atol: f64| -> ScriptResult<bool> {
             let b = argument("allclose", &b)?;
             guard(|| a.allclose(&b, rtol, atol))

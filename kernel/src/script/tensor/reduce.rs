@@ -14,7 +14,8 @@ pub fn register(engine: &mut Engine, host: &Host) {
         ("min", Reduction::Min, "The smallest value"),
         ("max", Reduction::Max, "The largest value"),
         ("std", Reduction::Std, "The population standard deviation (divides by n, as NumPy does)"),
-        ("var", Reduction::Var, "The population variance (divides by n, as NumPy does)"),
+        // `var` is a reserved word of the language.
+        ("variance", Reduction::Var, "The population variance (divides by n, as NumPy does)"),
         ("norm", Reduction::Norm(2.0), "The Euclidean norm"),
         ("argmax", Reduction::ArgMax, "The position of the first largest value"),
         ("argmin", Reduction::ArgMin, "The position of the first smallest value"),

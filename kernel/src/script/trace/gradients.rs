@@ -42,7 +42,7 @@ impl GradientsHandle {
 /// Registers `gradients` and what it returns.
 pub fn register(engine: &mut Engine, host: &Host) {
     let doc = "How a prediction depends on activations: g[\"name\"] is the gradient at a hook point.";
-    let example = "let g = c.gradients(\"To be\", \"blocks.0.hook_resid_pre\", #{ token: \",\" });\ng[\"blocks.0.hook_resid_pre\"].shape.len() // → 3";
+    let example = "let g = c.gradients(\"To be\", \"blocks.0.hook_resid_pre\", #{ token: \",\" });\ng[\"blocks.0.hook_resid_pre\"].shape.len() // → 2";
     define_type::<GradientsHandle>(engine, "Gradients", doc, example);
     let control = host.control();
     host.shows::<GradientsHandle>(engine, move |g| show(g, &control));

@@ -33,7 +33,7 @@ impl TraceHandle {
 /// Registers the methods that run a model with open eyes.
 pub fn register(engine: &mut Engine, host: &Host) {
     let doc = "What happened in a pass: r[\"name\"] is the activation at a hook point.";
-    let example = "let r = c.run_with_cache(\"To be\", \"blocks.*.hook_resid_post\");\nr[\"blocks.0.hook_resid_post\"].shape.len() // → 3";
+    let example = "let r = c.run_with_cache(\"To be\", \"blocks.*.hook_resid_post\");\nr[\"blocks.0.hook_resid_post\"].shape.len() // → 2";
     define_type::<TraceHandle>(engine, "Trace", doc, example);
     let control = host.control();
     host.shows::<TraceHandle>(engine, move |t| show(t, &control));

@@ -85,6 +85,9 @@ fn a_chain_of_calls_is_followed_by_its_types() {
     assert!(has("m.tensor(\"x\").T[0].", "svd") && has("f[\"x\"].", "svd") && has("(m.logits(\"a\"))[-1].", "svd"));
     assert!(has("c.run_with_cache(\"a\")[\"b\"].", "svd") && has("c.run_with_cache(\"a\").", "names"));
     assert!(has("\"text\".", "to_upper") && has("[1, 2].", "push") && has("#{a: 1}.", "keys"));
+    // A property that several types have is one of each.
+    assert!(has("m.na", "name") && has("m.tensor(\"x\").na", "name") && has("m.session().te", "text"));
+    assert!(has("m.generate(\"a\").te", "text"));
     // What the same text defines is known before it runs, and hides what the notebook has.
     assert!(has("let g = load(\"sample\").generate(\"a\");\ng.", "seed"));
     assert!(has("let m = \"text\"; m.", "to_upper") && !has("let m = \"text\"; m.", "generate"));
