@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod display;
+pub mod docs;
 pub mod history;
 pub mod jupyter;
 pub mod panics;

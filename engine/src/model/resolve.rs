@@ -19,6 +19,15 @@ pub fn resolve(name: &str) -> Result<PathBuf> {
     Err(missing(name, &path))
 }
 
+/// The names of the models that the hub's tools have put in the local cache.
+pub fn cached_names() -> Vec<String> {
+    let entries = std::fs::read_dir(hub_cache()).into_iter().flatten().flatten();
+    let names = entries.filter_map(|e| e.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter_map(|n| Some(n.strip_prefix("models--")?.replace("--", "/"))).collect();
+    names.sort();
+    names
+}
+
 fn expand_home(name: &str) -> PathBuf {
     match (name.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),

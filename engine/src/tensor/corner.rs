@@ -22,13 +22,18 @@ enum Shown {
 impl Tensor {
     /// The first and last values of every dimension, in brackets; all of them when they are few.
     pub fn corner(&self) -> Result<String> {
+        self.corner_within(WIDTH)
+    }
+
+    /// The same in lines of at most this many columns, as far as one value fits.
+    pub fn corner_within(&self, columns: usize) -> Result<String> {
         let whole = self.elements() <= WHOLE;
         let values = self.values()?;
         let shown = pick(&values, self.shape(), 0, whole)?;
         let mut all = Vec::new();
         flatten(&shown, &mut all);
         let style = Style::of(self.dtype(), &all);
-        Ok(layout(&shown, &style, 1, WIDTH))
+        Ok(layout(&shown, &style, 1, columns.min(WIDTH)))
     }
 }
 

@@ -106,11 +106,16 @@ impl Tensor {
 
     /// The line and below it a corner of the values.
     pub fn text(&self, control: &Control) -> Result<String> {
+        self.text_within(usize::MAX, control)
+    }
+
+    /// The same with the values in lines of at most this many columns, or fewer where they read better so.
+    pub fn text_within(&self, columns: usize, control: &Control) -> Result<String> {
         let line = self.summary(control)?;
         if self.rank() == 0 {
             return Ok(line);
         }
-        match self.corner() {
+        match self.corner_within(columns) {
             Ok(corner) => Ok(format!("{line}\n{corner}")),
             Err(Error::Unsupported { .. }) => Ok(line),
             Err(error) => Err(error),

@@ -1,6 +1,6 @@
 //! What the command line understands. The help texts teach with examples.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -71,6 +71,20 @@ Examples:
         #[arg(value_name = "GLOB")]
         glob: Option<String>,
     },
+    /// Write the reference of the script API, every example of which is tested
+    #[command(after_help = "\
+Examples:
+  minerva docs                                minerva.html in this folder: one page, needs nothing else
+  minerva docs --format markdown -o docs/     docs/minerva.md
+  minerva docs --format markdown -o -         to standard output")]
+    Docs {
+        /// How it is written
+        #[arg(long, value_enum, default_value = "html")]
+        format: Format,
+        /// Where to; - is standard output
+        #[arg(short, long, value_name = "FOLDER", default_value = ".")]
+        output: PathBuf,
+    },
     /// Run as a Jupyter kernel; Jupyter calls this
     Kernel {
         /// The connection file that Jupyter wrote
@@ -84,6 +98,15 @@ Examples:
   minerva install --prefix ~/venv             for one environment
   jupyter lab                                 then choose Minerva in the launcher")]
     Install(Install),
+}
+
+/// How the reference is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One page for a browser
+    Html,
+    /// One text in Markdown
+    Markdown,
 }
 
 /// `minerva run`

@@ -1,15 +1,14 @@
 //! From the command line to a front end and an exit code.
 
-use super::arguments::{Arguments, Command, Install, Run};
+use super::arguments::{Arguments, Command, Format, Install, Run};
 use super::{cpu, inspect};
 use crate::jupyter::install::Location;
 use crate::jupyter::{self, InstallOptions};
-use crate::panics;
-use crate::repl;
 use crate::run::notebook::{self, NotebookOptions, Watch};
 use crate::run::script;
 use crate::session::{Session, SessionOptions};
 use crate::terminal::{Printer, STOPPED, Stream, colour, is_terminal, on_ctrl_c};
+use crate::{docs, panics, repl};
 use clap::Parser;
 use nu_ansi_term::{Color, Style};
 use std::io::{IsTerminal, Read, Write};
@@ -49,6 +48,7 @@ fn command(arguments: Arguments) -> i32 {
         Some(Command::Run(run)) => run_file(run),
         Some(Command::Inspect { file, glob }) => inspect_file(&file, glob.as_deref()),
         Some(Command::Kernel { connection_file }) => jupyter::serve(&connection_file),
+        Some(Command::Docs { format, output }) => write_reference(format, &output),
         Some(Command::Install(install)) => tell_jupyter(install),
         None if std::io::stdin().is_terminal() => repl::run(Vec::new()),
         // `echo 'print(1)' | minerva`
@@ -147,6 +147,30 @@ fn inspect_file(file: &Path, glob: Option<&str>) -> i32 {
         }
         Err(error) => {
             complain(&error.to_string());
+            1
+        }
+    }
+}
+
+fn write_reference(format: Format, folder: &Path) -> i32 {
+    let session = Session::new(SessionOptions::default());
+    let (text, name) = match format {
+        Format::Html => (docs::html(session.names()), "minerva.html"),
+        Format::Markdown => (docs::markdown(session.names()), "minerva.md"),
+    };
+    if folder == Path::new("-") {
+        let _ = std::io::stdout().write_all(text.as_bytes());
+        return 0;
+    }
+    let path = folder.join(name);
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
+    match written {
+        Ok(()) => {
+            let _ = writeln!(std::io::stdout(), "{}", path.display());
+            0
+        }
+        Err(e) => {
+            complain(&format!("{}: {e}", path.display()));
             1
         }
     }

@@ -7,8 +7,10 @@ mod shows;
 mod table;
 pub mod tensor;
 mod value;
+mod width;
 
 pub use bundle::{Bundle, escape_html};
 pub use shows::Shows;
 pub use table::{Cell, Table};
 pub use value::{plain_type_name, text, type_name};
+pub use width::{set_width, width};

@@ -1,6 +1,7 @@
 //! Tables: an array of maps, or a single map, as aligned text and as HTML.
 
-use super::value::{Render, WIDTH, float};
+use super::value::{Render, float};
+use super::width::width;
 use super::{Bundle, escape_html};
 use rhai::{Array, Dynamic, Map};
 
@@ -90,10 +91,11 @@ impl Table {
 
     /// Aligned text and an HTML table.
     pub fn bundle(&self) -> Bundle {
-        Bundle::html(self.to_html(), self.to_text(Some(WIDTH)))
+        Bundle::html(self.to_html(), self.to_text(Some(width())))
     }
 
-    /// Aligned text, numbers to the right. Where `width` is given, wide cells are shortened towards it.
+    /// Aligned text, numbers to the right. Where `width` is given, wide cells are shortened towards it, and columns that
+    /// still find no room are named below.
     pub fn to_text(&self, width: Option<usize>) -> String {
         let rows = self.shown();
         let mut widths: Vec<usize> = self.header.iter().map(|h| columns(h)).collect();
@@ -105,6 +107,8 @@ impl Table {
         if let Some(width) = width {
             shrink(&mut widths, width.saturating_sub(2 * self.header.len()));
         }
+        let fitting = width.map_or(widths.len(), |width| fitting(&widths, width));
+        widths.truncate(fitting);
         let mut out = String::new();
         let header: Vec<Cell> =
             self.header.iter().zip(self.numeric()).map(|(h, number)| Cell { text: h.clone(), number }).collect();
@@ -121,6 +125,14 @@ impl Table {
         }
         if rows.len() < self.rows.len() {
             out.push_str(&format!("({} rows)\n", self.rows.len()));
+        }
+        let hidden = self.header.get(fitting..).unwrap_or_default();
+        if !hidden.is_empty() {
+            let line = format!("(not shown: {})", hidden.join(", "));
+            let most = width.unwrap_or(usize::MAX);
+            let cut = line.chars().count() > most;
+            out.extend(line.chars().take(if cut { most - 1 } else { most }).chain(cut.then_some('…')));
+            out.push('\n');
         }
         out.truncate(out.trim_end_matches('\n').len());
         out
@@ -234,6 +246,16 @@ fn shrink(widths: &mut [usize], room: usize) {
     }
 }
 
+/// How many columns fit beside each other; the first always does.
+fn fitting(widths: &[usize], width: usize) -> usize {
+    let mut taken = 0;
+    let fits = widths.iter().take_while(|w| {
+        taken += *w + 2;
+        taken <= width + 2
+    });
+    fits.count().max(1)
+}
+
 fn push_line(out: &mut String, cells: &[Cell], widths: &[usize]) {
     let mut line = String::new();
     for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
@@ -286,6 +308,9 @@ mod tests {
         assert!(t.to_text(None).ends_with("(500 rows)"));
         let wide = table(r#"let s = ""; for i in 0..300 { s += "x"; } [#{s: s, n: 1}]"#);
         assert!(wide.to_text(Some(80)).lines().all(|l| l.chars().count() <= 80));
+        let many = table(r#"let r = #{}; for i in 0..30 { r[`column${i}`] = 1234567890; } [r, r]"#).to_text(Some(60));
+        assert!(many.lines().all(|l| l.chars().count() <= 60), "{many}");
+        assert!(many.lines().last().unwrap().starts_with("(not shown: column"), "{many}");
     }
 
     #[test]

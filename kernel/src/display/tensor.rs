@@ -28,7 +28,7 @@ pub fn plain(t: &Tensor, control: &Control) -> String {
 }
 
 fn text(t: &Tensor, control: &Control) -> Result<String> {
-    t.text(control)
+    t.text_within(super::width(), control)
 }
 
 fn failed(t: &Tensor, error: &Error) -> String {

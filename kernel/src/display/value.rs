@@ -1,9 +1,8 @@
 //! The language's own values as text: numbers, strings, arrays, maps, functions.
 
+use super::width::width as columns;
 use rhai::{Array, Dynamic, FnPtr, Map};
 
-/// Columns a line of text may take before a value is laid out over several lines.
-pub(super) const WIDTH: usize = 80;
 /// Longer arrays and maps show their beginning and end.
 const MOST_ITEMS: usize = 100;
 /// Items shown before and after the gap of a long array.
@@ -128,7 +127,7 @@ fn key(k: &str) -> String {
 fn layout(open: &str, items: Vec<String>, close: &str) -> String {
     let width: usize = items.iter().map(|i| i.chars().count() + 2).sum();
     let one_line = items.iter().all(|i| !i.contains('\n'));
-    if one_line && width + open.len() + close.len() <= WIDTH + 2 {
+    if one_line && width + open.len() + close.len() <= columns() + 2 {
         return format!("{open}{}{close}", items.join(", "));
     }
     let fill = open == "[" && one_line && items.iter().all(|i| i.chars().count() <= 16);
@@ -136,7 +135,7 @@ fn layout(open: &str, items: Vec<String>, close: &str) -> String {
     let mut column = 1;
     for (n, item) in items.iter().enumerate() {
         let length = item.chars().count() + 2;
-        if n > 0 && (!fill || column + length > WIDTH) {
+        if n > 0 && (!fill || column + length > columns()) {
             out.push_str("\n ");
             column = 1;
         }
@@ -185,6 +184,7 @@ pub fn plain_type_name(name: &str) -> &str {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::display::width::WIDTH;
 
     fn show(script: &str) -> String {
         let value: Dynamic = rhai::Engine::new().eval(script).unwrap();

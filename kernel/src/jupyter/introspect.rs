@@ -1,7 +1,7 @@
 //! Completion, inspection and whether a cell is complete: the session's answers in the protocol's words.
 
 use super::wire::Request;
-use crate::session::{Completeness, Session};
+use crate::session::{Completeness, Detail, Session};
 use serde_json::{Value, json};
 
 /// The content of a `complete_reply`. Positions count characters on both sides.
@@ -12,7 +12,16 @@ pub fn complete(session: &Session, request: &Request) -> Value {
     let typed: Vec<Value> = found
         .matches
         .iter()
-        .map(|m| json!({ "text": m.text, "type": m.kind.name(), "start": found.start, "end": found.end }))
+        .map(|m| {
+            json!({
+                "text": m.text,
+                "type": m.kind.name(),
+                "start": found.start,
+                "end": found.end,
+                "signature": m.signature,
+                "documentation": m.doc,
+            })
+        })
         .collect();
     json!({
         "status": "ok",
@@ -25,7 +34,8 @@ pub fn complete(session: &Session, request: &Request) -> Value {
 
 /// The content of an `inspect_reply`.
 pub fn inspect(session: &Session, request: &Request) -> Value {
-    match session.inspect(request.text("code"), cursor(request)) {
+    let detail = if request.number("detail_level").unwrap_or(0) > 0 { Detail::More } else { Detail::Brief };
+    match session.inspect(request.text("code"), cursor(request), detail) {
         Some(bundle) => json!({ "status": "ok", "found": true, "data": bundle.data, "metadata": bundle.metadata }),
         None => json!({ "status": "ok", "found": false, "data": {}, "metadata": {} }),
     }

@@ -166,6 +166,9 @@ impl Worker {
         let execute = Execute { code: code.to_owned(), cell_name, silent };
         self.session.ask_through(self.stdin.asking(request));
         let outcome = self.session.execute(&execute, outputs.sink());
+        // `%load`: the front end opens the text as the next cell.
+        let next = outcome.next_input.map(|text| json!({ "source": "set_next_input", "text": text, "replace": false }));
+        let payload: Vec<Value> = next.into_iter().collect();
         let result = match outcome.result {
             Ok(value) => {
                 let text = value.as_ref().and_then(|v| v.data.get("text/plain")).and_then(Value::as_str);
@@ -193,7 +196,7 @@ impl Worker {
             Ok(expressions) => json!({
                 "status": "ok",
                 "execution_count": self.count,
-                "payload": [],
+                "payload": payload,
                 "user_expressions": expressions,
             }),
             Err(mut content) => {

@@ -1,6 +1,6 @@
 //! Colours for the text that is being typed: a light look at it, which also copes with half of a cell.
 
-use crate::session::KEYWORDS;
+use crate::session::{KEYWORDS, magics};
 use nu_ansi_term::{Color, Style};
 use reedline::{Highlighter, StyledText};
 
@@ -34,7 +34,7 @@ fn style(kind: Kind) -> Style {
         Kind::Text => Color::Green.normal(),
         Kind::Number => Color::Cyan.normal(),
         Kind::Comment => Style::new().fg(Color::DarkGray),
-        Kind::Call => Color::Blue.normal(),
+        Kind::Call => Color::LightBlue.normal(),
     }
 }
 
@@ -43,7 +43,8 @@ fn pieces(text: &str) -> Vec<(Kind, &str)> {
     let mut out = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let (kind, length) = next(rest, first);
+        let starts_line = text.get(..text.len() - rest.len()).is_none_or(|b| b.is_empty() || b.ends_with('\n'));
+        let (kind, length) = next(rest, first, starts_line);
         let (piece, after) = rest.split_at(length.clamp(first.len_utf8(), rest.len()));
         out.push((kind, piece));
         rest = after;
@@ -51,8 +52,11 @@ fn pieces(text: &str) -> Vec<(Kind, &str)> {
     out
 }
 
-fn next(rest: &str, first: char) -> (Kind, usize) {
+fn next(rest: &str, first: char, starts_line: bool) -> (Kind, usize) {
     let run = |keep: fn(char) -> bool| rest.find(|c: char| !keep(c)).unwrap_or(rest.len());
+    if starts_line && let Some((signs, name, _)) = magics::named(rest.lines().next().unwrap_or_default()) {
+        return (Kind::Keyword, signs + name.len());
+    }
     if rest.starts_with("//") {
         return (Kind::Comment, rest.find('\n').unwrap_or(rest.len()));
     }
@@ -109,6 +113,9 @@ mod tests {
         assert_eq!(of("// done ä"), Kind::Comment);
         assert_eq!(of("`x ${m}`"), Kind::Text);
         assert_eq!(of("/* open"), Kind::Comment);
+        let magic = super::pieces("%time f(1)\n5 %time");
+        assert_eq!(magic[0], (Kind::Keyword, "%time"));
+        assert_eq!(magic.iter().filter(|(kind, _)| *kind == Kind::Keyword).count(), 1);
         for half in ["\"open", "`open ${", "/*", "é", "'"] {
             assert_eq!(super::pieces(half).iter().map(|(_, p)| *p).collect::<String>(), half);
         }

@@ -5,8 +5,9 @@ use super::highlighter::CellHighlighter;
 use super::history::history;
 use super::prompt::CellPrompt;
 use super::validator::CellValidator;
+use crate::display::set_width;
 use crate::history::History;
-use crate::session::{Execute, Session, SessionOptions};
+use crate::session::{Execute, Outcome, Session, SessionOptions};
 use crate::terminal::{Printer, Stream, asking, colour, on_ctrl_c, window};
 use nu_ansi_term::{Color, Style};
 use reedline::{
@@ -42,10 +43,13 @@ pub fn run(args: Vec<String>) -> i32 {
             Ok(Signal::Success(code)) if code.trim().is_empty() => {}
             Ok(Signal::Success(code)) => {
                 let request = Execute::cell(code, format!("In[{number}]"));
-                let (shown, exit) = cell(&session, &printer, &request);
+                let (shown, ended) = cell(&session, &printer, &request);
                 past.push(number, &request.code, shown.as_deref());
-                if let Some(exit) = exit {
+                if let Some(exit) = ended.exit {
                     return exit;
+                }
+                if let Some(text) = ended.next_input {
+                    editor.run_edit_commands(&[EditCommand::InsertString(text.trim_end().to_owned())]);
                 }
                 number += 1;
             }
@@ -60,37 +64,32 @@ pub fn run(args: Vec<String>) -> i32 {
     }
 }
 
-/// Runs one cell and shows its result; the text of its value, and the exit code when it asked to leave.
-fn cell(session: &Shared, printer: &Printer, request: &Execute) -> (Option<String>, Option<i32>) {
+/// Runs one cell and shows its result; the text of its value, and what else came of it.
+fn cell(session: &Shared, printer: &Printer, request: &Execute) -> (Option<String>, Outcome) {
     // The window may have another size by now.
     if let Some(window) = window() {
-        lock(session).set_columns(window.columns);
+        set_width(window.columns);
     }
     let outcome = lock(session).execute(request, printer.events());
     printer.finish();
-    let shown = match outcome.result {
+    let shown = match &outcome.result {
         Ok(Some(bundle)) => {
-            printer.result(&bundle);
+            printer.result(bundle);
             Some(bundle.plain().to_owned())
         }
         Ok(None) => None,
         Err(error) => {
-            printer.error(&error);
+            printer.error(error);
             None
         }
     };
-    (shown, outcome.exit)
+    (shown, outcome)
 }
 
 fn greet() {
     let dim = if colour(Stream::Out) { Style::new().dimmed() } else { Style::new() };
     println!("Minerva {} — a session in Rhai for local language models", env!("CARGO_PKG_VERSION"));
-    println!(
-        "{}",
-        dim.paint(
-            "Tab completes, `name?` explains, Ctrl-C stops, Ctrl-D leaves. Try: load(\"sample\").generate(\"Once\")"
-        )
-    );
+    println!("{}", dim.paint("Tab completes, name? explains, help() and %help list, Ctrl-C stops, Ctrl-D leaves"));
 }
 
 fn editor(session: &Shared, past: &mut History) -> Reedline {
@@ -113,6 +112,8 @@ fn editor(session: &Shared, past: &mut History) -> Reedline {
         .with_completer(Box::new(CellCompleter(Arc::clone(session))))
         .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
         .with_edit_mode(Box::new(Emacs::new(keys)))
+        .with_quick_completions(true)
+        .with_partial_completions(true)
         .with_ansi_colors(colour(Stream::Out))
         .use_bracketed_paste(true);
     if colour(Stream::Out) {

@@ -1,6 +1,7 @@
 //! `minerva run FILE.rhai`, `minerva -e CODE`: a script from beginning to end.
 
-use crate::session::{Execute, Session, SessionOptions};
+use crate::display::set_width;
+use crate::session::{Execute, Session, SessionOptions, magics};
 use crate::terminal::{Printer, STOPPED, Stream, asking, is_terminal, on_ctrl_c, window};
 use std::path::Path;
 
@@ -23,11 +24,15 @@ pub fn file(path: &Path, args: Vec<String>) -> Result<i32, (String, i32)> {
 pub fn code_of(code: &str, name: &str, args: Vec<String>, show: bool) -> i32 {
     let mut session = Session::new(SessionOptions { stream: is_terminal(Stream::Out), args });
     if let Some(window) = window() {
-        session.set_columns(window.columns);
+        set_width(window.columns);
     }
     on_ctrl_c(session.interrupt());
     let printer = Printer::new(session.interrupt());
     session.ask_through(asking(&printer));
+    if let Some(error) = magics::refuse(code, name) {
+        printer.error(&error);
+        return FAILED;
+    }
     let request = Execute { code: code.to_owned(), cell_name: name.to_owned(), silent: !show };
     let outcome = session.execute(&request, printer.events());
     printer.finish();

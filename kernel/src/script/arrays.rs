@@ -13,16 +13,15 @@ type Raised<T> = Result<T, Box<EvalAltResult>>;
 /// Registers `map`, `filter`, `reduce`, `reduce_rev`, `some`, `all`, `find`, `find_map`, `index_of`, `sort`, `dedup`.
 pub fn register(engine: &mut Engine) {
     let doc = "An array of what the function returns for each item. The function may take the index as well.";
-    super::define("map", &["array: array", "function: function", "array"], doc).register_into_engine(
-        engine,
-        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Array> {
+    super::define("map", &["array: array", "function: function", "array"], doc)
+        .example("[1, 2, 3].map(|x| x * x) // → [1, 4, 9]")
+        .register_into_engine(engine, |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Array> {
             array.into_iter().enumerate().map(|(n, item)| call(&context, &f, item, n)).collect()
-        },
-    );
+        });
     let doc = "The items for which the function returns true. The function may take the index as well.";
-    super::define("filter", &["array: array", "function: function", "array"], doc).register_into_engine(
-        engine,
-        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Array> {
+    super::define("filter", &["array: array", "function: function", "array"], doc)
+        .example("[1, 2, 3].filter(|x| x > 1) // → [2, 3]")
+        .register_into_engine(engine, |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Array> {
             let mut kept = Array::new();
             for (n, item) in array.into_iter().enumerate() {
                 if truth(&context, &f, &item, n)? {
@@ -30,8 +29,7 @@ pub fn register(engine: &mut Engine) {
                 }
             }
             Ok(kept)
-        },
-    );
+        });
     searching(engine);
     folding(engine);
     in_place(engine);
@@ -39,36 +37,33 @@ pub fn register(engine: &mut Engine) {
 
 fn searching(engine: &mut Engine) {
     let doc = "Whether the function returns true for some item.";
-    super::define("some", &["array: array", "function: function", "bool"], doc).register_into_engine(
-        engine,
-        |context: NativeCallContext<'_>, array: Array, f: FnPtr| {
+    super::define("some", &["array: array", "function: function", "bool"], doc)
+        .example("[1, 2].some(|x| x > 1) // → true")
+        .register_into_engine(engine, |context: NativeCallContext<'_>, array: Array, f: FnPtr| {
             Ok::<_, Box<EvalAltResult>>(position(&context, &array, &f)?.is_some())
-        },
-    );
+        });
     let doc = "Whether the function returns true for every item.";
-    super::define("all", &["array: array", "function: function", "bool"], doc).register_into_engine(
-        engine,
-        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<bool> {
+    super::define("all", &["array: array", "function: function", "bool"], doc)
+        .example("[1, 2].all(|x| x > 1) // → false")
+        .register_into_engine(engine, |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<bool> {
             for (n, item) in array.iter().enumerate() {
                 if !truth(&context, &f, item, n)? {
                     return Ok(false);
                 }
             }
             Ok(true)
-        },
-    );
+        });
     let doc = "The first item for which the function returns true, or ().";
-    super::define("find", &["array: array", "function: function", "any"], doc).register_into_engine(
-        engine,
-        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Dynamic> {
+    super::define("find", &["array: array", "function: function", "any"], doc)
+        .example("[1, 2, 3].find(|x| x > 1) // → 2")
+        .register_into_engine(engine, |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Dynamic> {
             let at = position(&context, &array, &f)?;
             Ok(at.and_then(|n| array.into_iter().nth(n)).unwrap_or(Dynamic::UNIT))
-        },
-    );
+        });
     let doc = "The first thing the function returns that is not ().";
-    super::define("find_map", &["array: array", "function: function", "any"], doc).register_into_engine(
-        engine,
-        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Dynamic> {
+    super::define("find_map", &["array: array", "function: function", "any"], doc)
+        .example("[1, 2].find_map(|x| if x > 1 { x * 10 }) // → 20")
+        .register_into_engine(engine, |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<Dynamic> {
             for (n, item) in array.into_iter().enumerate() {
                 let found = call(&context, &f, item, n)?;
                 if !found.is_unit() {
@@ -76,15 +71,13 @@ fn searching(engine: &mut Engine) {
                 }
             }
             Ok(Dynamic::UNIT)
-        },
-    );
+        });
     let doc = "The position of the first item for which the function returns true, or -1.";
-    super::define("index_of", &["array: array", "function: function", "int"], doc).register_into_engine(
-        engine,
-        |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<i64> {
+    super::define("index_of", &["array: array", "function: function", "int"], doc)
+        .example("[5, 6].index_of(|x| x == 6) // → 1")
+        .register_into_engine(engine, |context: NativeCallContext<'_>, array: Array, f: FnPtr| -> Raised<i64> {
             Ok(position(&context, &array, &f)?.and_then(|n| i64::try_from(n).ok()).unwrap_or(-1))
-        },
-    );
+        });
 }
 
 fn folding(engine: &mut Engine) {
@@ -92,24 +85,25 @@ fn folding(engine: &mut Engine) {
         let order = if reversed { "from the last item to the first" } else { "from the first item to the last" };
         let doc =
             format!("Goes through the array {order}: the function gets what it returned before, (), and an item.");
-        super::define(name, &["array: array", "function: function", "any"], &doc).register_into_engine(
-            engine,
-            move |context: NativeCallContext<'_>, array: Array, f: FnPtr| {
+        super::define(name, &["array: array", "function: function", "any"], &doc)
+            .example(&format!("[1, 2, 3].{name}(|sum, x| if sum == () {{ x }} else {{ sum + x }}) // → 6"))
+            .register_into_engine(engine, move |context: NativeCallContext<'_>, array: Array, f: FnPtr| {
                 fold(&context, array, &f, Dynamic::UNIT, reversed)
-            },
-        );
+            });
         let doc = format!("Goes through the array {order}: the function gets what it returned before and an item.");
-        super::define(name, &["array: array", "function: function", "initial", "any"], &doc).register_into_engine(
-            engine,
-            move |context: NativeCallContext<'_>, array: Array, f: FnPtr, initial: Dynamic| {
-                // As in rhai: an initial value that is a function is called for the value.
-                let initial = match initial.read_lock::<FnPtr>().map(|f| f.clone()) {
-                    Some(make) => make.call_raw(&context, None, [])?,
-                    None => initial,
-                };
-                fold(&context, array, &f, initial, reversed)
-            },
-        );
+        super::define(name, &["array: array", "function: function", "initial", "any"], &doc)
+            .example(&format!("[1, 2, 3].{name}(|sum, x| sum + x, 0) // → 6"))
+            .register_into_engine(
+                engine,
+                move |context: NativeCallContext<'_>, array: Array, f: FnPtr, initial: Dynamic| {
+                    // As in rhai: an initial value that is a function is called for the value.
+                    let initial = match initial.read_lock::<FnPtr>().map(|f| f.clone()) {
+                        Some(make) => make.call_raw(&context, None, [])?,
+                        None => initial,
+                    };
+                    fold(&context, array, &f, initial, reversed)
+                },
+            );
     }
 }
 

@@ -1,34 +1,42 @@
 //! `convert(…)` and `quantize(…)`: models into other files.
 
 use super::error::{ScriptResult, guard, raise};
-use super::options::Options;
+use super::options::{OptionSpec, Options};
 use super::tensor::convert::dtype;
 use super::{Host, define};
 use minerva_engine::format::DType;
 use minerva_engine::{convert, model};
 use rhai::{Engine, Map};
 
+/// The options of `convert`.
+const CONVERT: &[OptionSpec] = &[OptionSpec::new::<String>("dtype", "how weights are stored")
+    .such_as(&["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K"])
+    .also(&["type"])
+    .or("\"F16\"")];
+
 /// Registers the functions of this file.
 pub fn register(engine: &mut Engine, host: &Host) {
-    let doc = "Converts a model: into one GGUF file where the second path ends in .gguf, otherwise from GGUF into a folder in the hub's layout. Weights become F16. Returns the path.\n\n```\nload(convert(\"SmolLM2-135M\", \"smollm2.gguf\"))\n```";
+    let doc = "Converts a model: into one GGUF file where the second path ends in .gguf, otherwise from GGUF into a folder in the hub's layout. Weights become F16. Returns the path.";
     let h = host.clone();
     define("convert", &["from: string", "to: string", "string"], doc)
+        .example("load(convert(sample_path(\"safetensors\"), \"sample.gguf\"))")
         .register_into_engine(engine, move |from: &str, to: &str| run(&h, from, to, None));
-    let doc = "Converts a model, with options: dtype (\"F16\", \"Q8_0\", …).\n\n```\nconvert(\"SmolLM2-135M\", \"smollm2.gguf\", #{ dtype: \"Q8_0\" })\n```";
+    let doc = "Converts a model, with its weights stored in another type.";
     let h = host.clone();
-    define("convert", &["from: string", "to: string", "options: map", "string"], doc).register_into_engine(
-        engine,
-        move |from: &str, to: &str, options: Map| -> ScriptResult<String> {
-            let mut options = Options::new("convert", options);
-            let stored = options.take::<String>("dtype", &["type"])?;
+    define("convert", &["from: string", "to: string", "options: map", "string"], doc)
+        .example("convert(sample_path(\"safetensors\"), \"sample.gguf\", #{ dtype: \"Q8_0\" }) // → \"sample.gguf\"")
+        .options(&[CONVERT])
+        .register_into_engine(engine, move |from: &str, to: &str, options: Map| -> ScriptResult<String> {
+            let mut options = Options::of("convert", &[CONVERT], options);
+            let stored = options.get::<String>("dtype")?;
             options.finish()?;
             let stored = stored.map(|name| dtype(&name)).transpose().map_err(raise)?;
             run(&h, from, to, stored)
-        },
-    );
-    let doc = "Writes a model, a GGUF file or a folder in the hub's layout, as GGUF with its weights stored in another type. Returns the path.\n\n```\nquantize(\"smollm2.gguf\", \"smollm2.Q4_0.gguf\", \"Q4_0\")\n```";
+        });
+    let doc = "Writes a model, a GGUF file or a folder in the hub's layout, as GGUF with its weights stored in another type. Returns the path.";
     let h = host.clone();
     define("quantize", &["from: string", "to: string", "dtype: string", "string"], doc)
+        .example("quantize(sample_path(\"gguf\"), \"sample.Q4_0.gguf\", \"Q4_0\") // → \"sample.Q4_0.gguf\"")
         .register_into_engine(engine, move |from: &str, to: &str, stored: &str| {
             run(&h, from, to, Some(dtype(stored).map_err(raise)?))
         });

@@ -1,7 +1,7 @@
 //! What every script has: printing, showing, progress, time, the way out.
 
 use super::error::{ScriptResult, raise_text};
-use super::{Host, define};
+use super::{Host, define, define_type};
 use crate::display::{Bundle, Table};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Position};
 
@@ -16,7 +16,8 @@ pub struct Shown(pub Bundle);
 /// Registers the functions of this file.
 pub fn register(engine: &mut Engine, host: &Host) {
     super::error::register(engine);
-    engine.register_type_with_name::<Shown>("Shown");
+    let doc = "Something to look at: HTML, Markdown or a table, shown at the end of a cell or by display.";
+    define_type::<Shown>(engine, "Shown", doc, "let shown = markdown(\"**bold**\");\ndisplay(shown);");
     host.shows::<Shown>(engine, |shown| shown.0.clone());
     printing(engine, host);
     showing(engine, host);
@@ -27,7 +28,9 @@ pub fn register(engine: &mut Engine, host: &Host) {
 fn printing(engine: &mut Engine, host: &Host) {
     let doc = "Writes values to stdout, separated by spaces, and ends the line.";
     let h = host.clone();
-    define("print", &["value"], doc).register_into_engine(engine, move |a: Dynamic| h.text(&a));
+    define("print", &["value"], doc)
+        .example("print(\"loss\", 0.25);")
+        .register_into_engine(engine, move |a: Dynamic| h.text(&a));
     let h = host.clone();
     let join = move |values: &[Dynamic]| values.iter().map(|v| h.text(v)).collect::<Vec<_>>().join(" ");
     let j = join.clone();
@@ -47,24 +50,25 @@ fn printing(engine: &mut Engine, host: &Host) {
 
 fn showing(engine: &mut Engine, host: &Host) {
     define("html", &["source: string", "Shown"], "HTML to show: the value of a cell, or an argument of display.")
+        .example("html(\"<b>bold</b>\")")
         .register_into_engine(engine, |source: &str| Shown(Bundle::html(source, source)));
     define(
         "markdown",
         &["source: string", "Shown"],
         "Markdown to show: the value of a cell, or an argument of display.",
     )
+    .example("markdown(\"**bold** and `code`\")")
     .register_into_engine(engine, |source: &str| Shown(Bundle::markdown(source)));
     let h = host.clone();
     let doc = "Rows, each a map, as a table with these columns in this order.";
-    define("table", &["rows: array", "columns: array", "Shown"], doc).register_into_engine(
-        engine,
-        move |rows: Array, columns: Array| -> ScriptResult<Shown> {
+    define("table", &["rows: array", "columns: array", "Shown"], doc)
+        .example("table([#{ n: 1, name: \"a\" }], [\"name\", \"n\"])")
+        .register_into_engine(engine, move |rows: Array, columns: Array| -> ScriptResult<Shown> {
             let columns: Vec<String> = columns.iter().map(|c| h.text(c)).collect();
             let table = Table::from_rows(&rows, columns, &|v| h.text(v));
             let wrong = || raise_text("ArgumentError", "table: every row must be a map, as in [#{name: \"a\", n: 1}]");
             table.map(|t| Shown(t.bundle())).ok_or_else(wrong)
-        },
-    );
+        });
 }
 
 fn leaving(engine: &mut Engine) {
@@ -72,7 +76,9 @@ fn leaving(engine: &mut Engine) {
         let code = i32::try_from(code).unwrap_or(1);
         Err(Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ExitCode(code)), Position::NONE)))
     };
-    define("exit", &[], "Ends the script.").register_into_engine(engine, move || leave(0));
+    define("exit", &[], "Ends the script.").example("exit();").register_into_engine(engine, move || leave(0));
     let doc = "Ends the script; the code is what the shell sees.";
-    define("exit", &["code: int"], doc).register_into_engine(engine, leave);
+    define("exit", &["code: int"], doc)
+        .example("if !file_exists(\"text.txt\") { exit(1); }")
+        .register_into_engine(engine, leave);
 }

@@ -1,7 +1,7 @@
 //! `display` and what follows from it: a place on the screen that a script can show something else in.
 
 use super::error::{ScriptResult, raise_text};
-use super::{Host, SessionEvent, define};
+use super::{Host, SessionEvent, define, define_type, property};
 use rhai::{Dynamic, Engine};
 
 /// A place where something is shown. As the value of a cell it shows nothing: it is on the screen already.
@@ -12,11 +12,13 @@ pub struct Display {
 
 /// Registers the functions of this file.
 pub fn register(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<Display>("Display");
+    let about = "A place where something is shown, and where a script can show something else.";
+    define_type::<Display>(engine, "Display", about, "let d = display(1);\nd.update(2);");
     for name in ["to_string", "to_debug", "print", "debug"] {
         engine.register_fn(name, |d: &mut Display| format!("display {:?}", d.id));
     }
-    engine.register_get("id", |d: &mut Display| d.id.clone());
+    property("id", &["d: Display", "string"], "The name of the place.")
+        .register_into_engine(engine, |d: &mut Display| d.id.clone());
     let h = host.clone();
     let doc = "Shows a value now: a table, a tensor, a chart, HTML or plain text. What it returns can show another \
                value in the same place: `let d = display(1); d.update(2);`";

@@ -1,5 +1,6 @@
 //! The engine's errors as the script's, and native calls that cannot take the session down.
 
+use super::{define_type, property};
 use crate::panics;
 use minerva_engine::Error;
 use rhai::{Dynamic, Engine, EvalAltResult, Position};
@@ -62,9 +63,14 @@ pub fn guard<T>(work: impl FnOnce() -> Result<T, Error>) -> ScriptResult<T> {
 
 /// Makes [`ScriptError`] usable in scripts.
 pub(super) fn register(engine: &mut Engine) {
-    engine.register_type_with_name::<ScriptError>("Error");
-    engine.register_get("kind", |e: &mut ScriptError| e.kind.to_owned());
-    engine.register_get("message", |e: &mut ScriptError| e.message.clone());
+    let doc = "What went wrong, as catch gets it; as text it is its message.";
+    let example =
+        "let kind = ();\ntry { load(\"no-such-model\") } catch (e) { kind = e.kind; }\nkind // → \"NotFoundError\"";
+    define_type::<ScriptError>(engine, "Error", doc, example);
+    property("kind", &["e: Error", "string"], "One word, such as \"ArgumentError\".")
+        .register_into_engine(engine, |e: &mut ScriptError| e.kind.to_owned());
+    property("message", &["e: Error", "string"], "What happened, and in lines that start with `help:` what to do.")
+        .register_into_engine(engine, |e: &mut ScriptError| e.message.clone());
     for name in ["to_string", "to_debug", "print", "debug"] {
         engine.register_fn(name, |e: &mut ScriptError| e.message.clone());
     }

@@ -1,8 +1,8 @@
 //! Generations, their options, and sampling from a row of logits.
 
 use super::error::{ScriptResult, guard, raise};
-use super::options::Options;
-use super::{Host, define, tokens};
+use super::options::{OptionSpec, Options};
+use super::{Host, define, define_type, property, tokens};
 use crate::display::{Bundle, escape_html, type_name};
 use minerva_engine::generate::{FinishReason, GenerateOptions, Generation, Sampler, SamplerOptions};
 use minerva_engine::model::Model;
@@ -10,6 +10,47 @@ use minerva_engine::tensor::Tensor;
 use minerva_engine::{Control, Error};
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use std::sync::Arc;
+
+/// The options of everything that chooses tokens.
+pub const SAMPLING: &[OptionSpec] = &[
+    OptionSpec::new::<f32>("temperature", "divides the logits; 0 takes the likeliest token always")
+        .or("0.8")
+        .also(&["temp"]),
+    OptionSpec::new::<usize>("top_k", "keep this many of the likeliest tokens; 0 keeps all").or("40"),
+    OptionSpec::new::<f32>("top_p", "keep the fewest tokens whose probabilities reach this together; 1 keeps all")
+        .or("0.95"),
+    OptionSpec::new::<f32>("min_p", "keep tokens at least this fraction as likely as the likeliest; 0 keeps all")
+        .or("0.05"),
+    OptionSpec::new::<f32>("repeat_penalty", "divides the logits of recent tokens; 1 changes nothing")
+        .or("1.0")
+        .also(&["repetition_penalty"]),
+    OptionSpec::new::<usize>("repeat_last_n", "how many tokens count as recent").or("64"),
+    OptionSpec::new::<f32>(
+        "frequency_penalty",
+        "subtracted from the logit of a recent token once for each time it occurred",
+    )
+    .or("0.0"),
+    OptionSpec::new::<f32>("presence_penalty", "subtracted from the logit of a recent token once").or("0.0"),
+    OptionSpec::new::<u64>("seed", "where chance begins; the result says which it was").or("another each time"),
+    OptionSpec::new::<bool>("do_sample", "false takes the likeliest token always").or("true"),
+];
+
+/// The options of everything that generates, beside those of sampling.
+pub const GENERATE: &[OptionSpec] = &[
+    OptionSpec::new::<usize>("max_tokens", "stop after this many tokens")
+        .or("256")
+        .also(&["max_new_tokens", "n_predict"]),
+    OptionSpec::new::<Vec<String>>("stop", "stop before any of these strings; they are not part of the text")
+        .also(&["stop_strings"]),
+    OptionSpec::new::<usize>("logprobs", "record the log-probability of each token and of this many others")
+        .also(&["top_logprobs"]),
+    OptionSpec::new::<bool>("ignore_eos", "go on past the model's own end").or("false"),
+    OptionSpec::new::<bool>("stream", "show the text while it is generated").or("where a person watches"),
+    OptionSpec::new::<Array>(
+        "hooks",
+        "functions that see or replace activations, as in run_with_hooks; they see the prompt, then each token",
+    ),
+];
 
 /// A finished generation in a script.
 #[derive(Clone)]
@@ -39,16 +80,20 @@ pub struct GenerateCall {
 impl GenerateCall {
     /// Reads the options of `function`.
     pub fn new(function: &'static str, map: Map) -> ScriptResult<Self> {
-        let mut o = Options::new(function, map);
+        Self::read(Options::of(function, &[GENERATE, SAMPLING], map))
+    }
+
+    /// Reads options of which some were taken already: those of [`GENERATE`] and [`SAMPLING`] are left.
+    pub fn read(mut o: Options) -> ScriptResult<Self> {
         let mut options = GenerateOptions { sampler: sampler_options(&mut o)?, ..GenerateOptions::default() };
-        if let Some(max) = o.take("max_tokens", &["max_new_tokens", "n_predict"])? {
+        if let Some(max) = o.get("max_tokens")? {
             options.max_tokens = Some(max);
         }
-        options.stop = o.take("stop", &["stop_strings"])?.unwrap_or_default();
-        options.logprobs = o.take("logprobs", &["top_logprobs"])?;
-        options.ignore_eos = o.take("ignore_eos", &[])?.unwrap_or(false);
-        let stream = o.take("stream", &[])?;
-        let hooks = o.take("hooks", &[])?;
+        options.stop = o.get("stop")?.unwrap_or_default();
+        options.logprobs = o.get("logprobs")?;
+        options.ignore_eos = o.get("ignore_eos")?.unwrap_or(false);
+        let stream = o.get("stream")?;
+        let hooks = o.get("hooks")?;
         o.finish()?;
         options.validate().map_err(raise)?;
         Ok(Self { options, hooks, stream })
@@ -64,18 +109,18 @@ impl GenerateCall {
 fn sampler_options(o: &mut Options) -> ScriptResult<SamplerOptions> {
     let d = SamplerOptions::default();
     let s = SamplerOptions {
-        temperature: o.take("temperature", &["temp"])?.unwrap_or(d.temperature),
-        top_k: o.take("top_k", &[])?.unwrap_or(d.top_k),
-        top_p: o.take("top_p", &[])?.unwrap_or(d.top_p),
-        min_p: o.take("min_p", &[])?.unwrap_or(d.min_p),
-        repeat_penalty: o.take("repeat_penalty", &["repetition_penalty"])?.unwrap_or(d.repeat_penalty),
-        repeat_last_n: o.take("repeat_last_n", &[])?.unwrap_or(d.repeat_last_n),
-        frequency_penalty: o.take("frequency_penalty", &[])?.unwrap_or(d.frequency_penalty),
-        presence_penalty: o.take("presence_penalty", &[])?.unwrap_or(d.presence_penalty),
-        seed: o.take("seed", &[])?,
+        temperature: o.get("temperature")?.unwrap_or(d.temperature),
+        top_k: o.get("top_k")?.unwrap_or(d.top_k),
+        top_p: o.get("top_p")?.unwrap_or(d.top_p),
+        min_p: o.get("min_p")?.unwrap_or(d.min_p),
+        repeat_penalty: o.get("repeat_penalty")?.unwrap_or(d.repeat_penalty),
+        repeat_last_n: o.get("repeat_last_n")?.unwrap_or(d.repeat_last_n),
+        frequency_penalty: o.get("frequency_penalty")?.unwrap_or(d.frequency_penalty),
+        presence_penalty: o.get("presence_penalty")?.unwrap_or(d.presence_penalty),
+        seed: o.get("seed")?,
     };
     // Hugging Face's way to ask for the likeliest token.
-    Ok(match o.take("do_sample", &[])? {
+    Ok(match o.get("do_sample")? {
         Some(false) => SamplerOptions { temperature: 0.0, ..s },
         _ => s,
     })
@@ -83,28 +128,55 @@ fn sampler_options(o: &mut Options) -> ScriptResult<SamplerOptions> {
 
 /// Registers generations, `sample` and `distribution`.
 pub fn register(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<GenerationHandle>("Generation");
+    let doc = "A finished generation: the text, its tokens, why it ended and how long it took.";
+    let example = "let g = m.generate(\"ROMEO:\", #{ max_tokens: 5, seed: 42, logprobs: 2 });\ng.finish_reason // → \"length\"\ng.tokens.len() // → 5\ng.logprobs[0].top.len() // → 2";
+    define_type::<GenerationHandle>(engine, "Generation", doc, example);
     host.shows::<GenerationHandle>(engine, show);
-    engine.register_get("text", |g: &mut GenerationHandle| g.generation.text.clone());
-    engine.register_get("tokens", |g: &mut GenerationHandle| tokens::to_array(&g.generation.tokens));
-    engine.register_get("finish_reason", |g: &mut GenerationHandle| g.generation.finish.name());
-    engine.register_get("stop", |g: &mut GenerationHandle| match &g.generation.finish {
-        FinishReason::Stop(s) => Dynamic::from(s.clone()),
-        _ => Dynamic::UNIT,
-    });
-    engine.register_get("seed", |g: &mut GenerationHandle| i64::try_from(g.generation.seed).unwrap_or(i64::MAX));
-    engine.register_get("timings", |g: &mut GenerationHandle| timings(&g.generation));
-    engine.register_get("logprobs", logprobs);
+    property(
+        "text",
+        &["g: Generation", "string"],
+        "What was generated, without the prompt and without the string it stopped at.",
+    )
+    .register_into_engine(engine, |g: &mut GenerationHandle| g.generation.text.clone());
+    property("tokens", &["g: Generation", "array"], "The ids of the generated tokens.")
+        .register_into_engine(engine, |g: &mut GenerationHandle| tokens::to_array(&g.generation.tokens));
+    property(
+        "finish_reason",
+        &["g: Generation", "string"],
+        "Why it ended: \"eos\", \"stop\", \"length\" or \"context\".",
+    )
+    .register_into_engine(engine, |g: &mut GenerationHandle| g.generation.finish.name());
+    property("stop", &["g: Generation", "string"], "The string it stopped at; () when it ended otherwise.")
+        .register_into_engine(engine, |g: &mut GenerationHandle| match &g.generation.finish {
+            FinishReason::Stop(s) => Dynamic::from(s.clone()),
+            _ => Dynamic::UNIT,
+        });
+    property("seed", &["g: Generation", "int"], "Where chance began; the same seed gives the same tokens.")
+        .register_into_engine(engine, |g: &mut GenerationHandle| i64::try_from(g.generation.seed).unwrap_or(i64::MAX));
+    property("timings", &["g: Generation", "map"], "Seconds and tokens of prompt and generation.")
+        .register_into_engine(engine, |g: &mut GenerationHandle| timings(&g.generation));
+    property(
+        "logprobs",
+        &["g: Generation", "array"],
+        "Of each token its id, text and log-probability, and the likeliest others: as many as the option asked for.",
+    )
+    .register_into_engine(engine, logprobs);
 
-    let doc = "Draws a token id from a row of logits, with the sampling options of generate.\n\n```\nsample(m.logits(\"To be\")[-1], #{ temperature: 0.7, seed: 1 })\n```";
+    let doc = "Draws a token id from a row of logits.";
     define("sample", &["logits: Tensor", "int"], doc)
+        .example("sample(m.logits(\"To be\")[-1], #{ temperature: 0.7, seed: 1 })")
         .register_into_engine(engine, |row: Tensor| sample(&row, Map::new()));
     define("sample", &["logits: Tensor", "options: map", "int"], doc)
+        .options(&[SAMPLING])
+        .example("sample(m.logits(\"To be\")[-1], #{ temperature: 0 }) == m.next(\"To be\", 1)[0].token // → true")
         .register_into_engine(engine, |row: Tensor, options: Map| sample(&row, options));
-    let doc = "What a sampler with these options would choose among: token ids and probabilities, likeliest first.\n\n```\ndistribution(m.logits(\"To be\")[-1], #{ top_k: 5 })\n```";
+    let doc = "What a sampler with these options would choose among: token ids and probabilities, likeliest first.";
     define("distribution", &["logits: Tensor", "array"], doc)
+        .example("distribution(m.logits(\"To be\")[-1], #{ top_k: 5 })")
         .register_into_engine(engine, |row: Tensor| distribution(&row, Map::new()));
     define("distribution", &["logits: Tensor", "options: map", "array"], doc)
+        .options(&[SAMPLING])
+        .example("distribution(m.logits(\"To be\")[-1], #{ top_k: 5 }).len() <= 5 // → true")
         .register_into_engine(engine, |row: Tensor, options: Map| distribution(&row, options));
 }
 
@@ -137,7 +209,7 @@ pub fn messages(value: &Dynamic) -> ScriptResult<Vec<serde_json::Value>> {
 }
 
 fn sampler(options: Map, function: &'static str) -> ScriptResult<Sampler> {
-    let mut o = Options::new(function, options);
+    let mut o = Options::of(function, &[SAMPLING], options);
     let sampler = sampler_options(&mut o)?;
     o.finish()?;
     if sampler.repeat_penalty != 1.0 || sampler.frequency_penalty != 0.0 || sampler.presence_penalty != 0.0 {

@@ -5,7 +5,6 @@ use crate::display::{Bundle, Shows};
 use minerva_engine::{Control, Event, Interrupt};
 use rhai::{Dynamic, Engine, Variant};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Where a cell's events go.
@@ -23,7 +22,6 @@ struct Inner {
     shown: Mutex<HashSet<String>>,
     shows: Shows,
     streams: bool,
-    columns: AtomicUsize,
 }
 
 impl Host {
@@ -39,7 +37,6 @@ impl Host {
             shown: Mutex::default(),
             shows: Shows::default(),
             streams,
-            columns: AtomicUsize::new(80),
         }))
     }
 
@@ -96,16 +93,6 @@ impl Host {
     /// Whether generated text is shown while it is generated.
     pub fn streams(&self) -> bool {
         self.0.streams
-    }
-
-    /// How many columns text may take that is laid out to fill the width: charts.
-    pub fn columns(&self) -> usize {
-        self.0.columns.load(Ordering::Relaxed)
-    }
-
-    /// Says how wide the terminal is; 80 columns are assumed until then.
-    pub fn set_columns(&self, columns: usize) {
-        self.0.columns.store(columns, Ordering::Relaxed);
     }
 
     /// The flag that stops what runs.

@@ -1,21 +1,30 @@
-//! `load(…)` and what one does with a model.
+//! What one does with a model.
 
 use super::error::{ScriptResult, guard, raise, raise_text};
-use super::generation::{GenerateCall, GenerationHandle, messages};
-use super::options::Options;
+use super::generation::{GENERATE, GenerateCall, GenerationHandle, SAMPLING, messages};
+use super::options::{OptionSpec, Options};
 use super::session::SessionHandle;
 use super::tensor::TensorList;
 use super::trace::hooks;
-use super::{Host, define, tokens};
-use crate::display::{Bundle, type_name};
-use minerva_engine::format::DType;
-use minerva_engine::model::{self, LoadOptions, Model};
-use minerva_engine::sample::Form;
+use super::{Host, define, define_type, property, tokens};
+use crate::display::Bundle;
+use minerva_engine::model::Model;
 use minerva_engine::tensor::Tensor;
 use minerva_engine::tokenizer::ChatOptions;
 use minerva_engine::{Error, Token, trace};
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// The options of `chat` beside those of `generate`.
+const CHAT: &[OptionSpec] = &[
+    OptionSpec::new::<String>("template", "a chat template of your own, in Jinja").or("the model's"),
+    OptionSpec::new::<Map>("variables", "values for the template beside the messages"),
+];
+
+/// The options of `perplexity`.
+const PERPLEXITY: &[OptionSpec] = &[OptionSpec::new::<usize>("window", "tokens per window")
+    .also(&["n_ctx", "context"])
+    .or("512, or the context if that is less")];
 
 /// A model in a script. Copies are the same model; `unload` takes it away from all of them.
 #[derive(Clone)]
@@ -25,7 +34,8 @@ pub struct ModelHandle {
 }
 
 impl ModelHandle {
-    fn new(name: &str, model: Model) -> Self {
+    /// Wraps a model that goes by this name.
+    pub fn new(name: &str, model: Model) -> Self {
         Self { name: name.into(), model: Arc::new(RwLock::new(Some(model))) }
     }
 
@@ -45,16 +55,23 @@ impl ModelHandle {
         Self::new(&self.name, model)
     }
 
-    fn unload(&self) {
+    /// Gives the model's memory back, for every copy of this handle.
+    pub fn unload(&self) {
         *self.model.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-/// Registers `load`, `unload` and the methods of a model.
+/// Registers the methods of a model.
 pub fn register(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<ModelHandle>("Model");
+    let doc =
+        "A model that was loaded: its tokenizer, its weights, and a backend that computes. Copies are the same model.";
+    define_type::<ModelHandle>(
+        engine,
+        "Model",
+        doc,
+        "let m = load(\"sample\");\nm.generate(\"ROMEO:\", #{ max_tokens: 20 })",
+    );
     host.shows::<ModelHandle>(engine, show);
-    loading(engine, host);
     about(engine);
     text(engine);
     generating(engine, host);
@@ -62,43 +79,25 @@ pub fn register(engine: &mut Engine, host: &Host) {
     weights(engine);
 }
 
-fn loading(engine: &mut Engine, host: &Host) {
-    let doc = "Loads a model: a .gguf or .safetensors file, a folder with config.json, a hub name in the local cache, or \"sample\".\n\n```\nlet m = load(\"sample\");\n```";
-    let h = host.clone();
-    define("load", &["path: string", "Model"], doc)
-        .register_into_engine(engine, move |name: &str| load(&h, name, Map::new()));
-    let doc = "Loads a model with options: backend, device, dtype, quantize, activations, context, threads, gpu_layers, flash_attention, cache_type, memory_check.\n\n```\nlet m = load(\"sample\", #{ backend: \"candle\", context: 512 });\n```";
-    let h = host.clone();
-    define("load", &["path: string", "options: map", "Model"], doc)
-        .register_into_engine(engine, move |name: &str, options: Map| load(&h, name, options));
-    let doc = "Gives a model's memory back. Sessions of it live on until they go too.\n\n```\nunload(m);\n```";
-    define("unload", &["m: Model"], doc).register_into_engine(engine, |m: &mut ModelHandle| m.unload());
-    let doc = "Where the built-in sample model lies as a file: \"gguf\" or \"safetensors\".\n\n```\nopen(sample_path(\"gguf\"))\n```";
-    define("sample_path", &["form: string", "string"], doc).register_into_engine(engine, |form: &str| {
-        let form = match form {
-            "gguf" => Form::Gguf,
-            "safetensors" => Form::Hub,
-            other => {
-                return Err(raise(Error::argument("sample_path", "\"gguf\" or \"safetensors\"", format!("{other:?}"))));
-            }
-        };
-        guard(|| minerva_engine::sample::path(form)).map(|p| p.display().to_string())
-    });
-}
-
 fn about(engine: &mut Engine) {
     let doc = "What was loaded: architecture, sizes, types, backend and why it was chosen, memory.";
     define("info", &["m: Model", "map"], doc)
+        .example("m.info().architecture // → \"llama\"")
         .register_into_engine(engine, |m: &mut ModelHandle| m.get().map(|m| info(&m)));
-    engine.register_get("name", |m: &mut ModelHandle| m.name.to_string());
-    engine.register_get("chat_template", |m: &mut ModelHandle| -> ScriptResult {
-        Ok(m.get()?.tokenizer().chat_template().map_or(Dynamic::UNIT, |t| t.to_owned().into()))
-    });
+    property("name", &["m: Model", "string"], "The name it was loaded by.")
+        .register_into_engine(engine, |m: &mut ModelHandle| m.name.to_string());
+    let doc = "The template that turns a conversation into text, as the model's file has it; () where it has none.";
+    property("chat_template", &["m: Model", "string"], doc).register_into_engine(
+        engine,
+        |m: &mut ModelHandle| -> ScriptResult {
+            Ok(m.get()?.tokenizer().chat_template().map_or(Dynamic::UNIT, |t| t.to_owned().into()))
+        },
+    );
 }
 
 fn text(engine: &mut Engine) {
-    let doc = "The token ids a text becomes, beginning-of-sequence token included where the model wants one.\n\n```\nm.tokens(\"To be\")\n```";
-    define("tokens", &["m: Model", "text: string", "array"], doc).register_into_engine(
+    let doc = "The token ids a text becomes, beginning-of-sequence token included where the model wants one.";
+    define("tokens", &["m: Model", "text: string", "array"], doc).example("m.tokens(\"To be\")").register_into_engine(
         engine,
         |m: &mut ModelHandle, text: &str| -> ScriptResult<Array> {
             let model = m.get()?;
@@ -106,90 +105,98 @@ fn text(engine: &mut Engine) {
         },
     );
     let doc = "The text of one token id or of an array of them, special tokens written out.";
-    define("decode", &["m: Model", "ids: int|array", "string"], doc).register_into_engine(
-        engine,
-        |m: &mut ModelHandle, ids: Dynamic| -> ScriptResult<String> {
+    define("decode", &["m: Model", "ids: int|array", "string"], doc)
+        .example("m.decode([1, 2, 3])")
+        .register_into_engine(engine, |m: &mut ModelHandle, ids: Dynamic| -> ScriptResult<String> {
             let (model, ids) = (m.get()?, tokens::ids(&ids)?);
             guard(|| model.tokenizer().decode(&ids, false))
-        },
-    );
+        });
     let doc = "The text a conversation becomes through the model's chat template, up to where the model answers.";
-    define("chat_text", &["m: Model", "messages: array", "string"], doc).register_into_engine(
-        engine,
-        |m: &mut ModelHandle, conversation: Dynamic| -> ScriptResult<String> {
+    define("chat_text", &["m: Model", "messages: array", "string"], doc)
+        .example_not_run("m.chat_text([#{ role: \"user\", content: \"Hi\" }])     // a model with a chat template")
+        .register_into_engine(engine, |m: &mut ModelHandle, conversation: Dynamic| -> ScriptResult<String> {
             let (model, conversation) = (m.get()?, messages(&conversation)?);
             guard(|| model.chat_text(&conversation, &ChatOptions::default()))
-        },
-    );
+        });
 }
 
 fn generating(engine: &mut Engine, host: &Host) {
-    let doc = "Continues a prompt (text or token ids). The text streams where this session streams.\n\n```\nm.generate(\"ROMEO:\")\n```";
+    let doc = "Continues a prompt (text or token ids). The text streams where this session streams.";
     let h = host.clone();
-    define("generate", &["m: Model", "prompt: string|array", "Generation"], doc).register_into_engine(
-        engine,
-        move |context: NativeCallContext<'_>, m: ModelHandle, prompt: Dynamic| {
+    define("generate", &["m: Model", "prompt: string|array", "Generation"], doc)
+        .example("m.generate(\"ROMEO:\")")
+        .register_into_engine(engine, move |context: NativeCallContext<'_>, m: ModelHandle, prompt: Dynamic| {
             generate(&context, &h, &m, &prompt, Map::new())
-        },
-    );
-    let doc = "Continues a prompt with options: max_tokens, temperature, top_k, top_p, min_p, repeat_penalty, repeat_last_n, frequency_penalty, presence_penalty, seed, stop, logprobs, ignore_eos, stream, hooks (as in run_with_hooks; they see the prompt, then each token).\n\n```\nm.generate(\"ROMEO:\", #{ max_tokens: 20, seed: 42 })\n```";
+        });
+    let doc = "Continues a prompt (text or token ids). The text streams where this session streams.";
     let h = host.clone();
-    define("generate", &["m: Model", "prompt: string|array", "options: map", "Generation"], doc).register_into_engine(
-        engine,
-        move |context: NativeCallContext<'_>, m: ModelHandle, prompt: Dynamic, options: Map| {
-            generate(&context, &h, &m, &prompt, options)
-        },
-    );
-    let doc = "Answers a conversation through the model's chat template: a string, or an array of #{ role, content }.\n\n```\nm.chat([#{ role: \"user\", content: \"Hi\" }])\n```";
+    define("generate", &["m: Model", "prompt: string|array", "options: map", "Generation"], doc)
+        .options(&[GENERATE, SAMPLING])
+        .example("m.generate(\"ROMEO:\", #{ max_tokens: 20, seed: 42 })")
+        .register_into_engine(
+            engine,
+            move |context: NativeCallContext<'_>, m: ModelHandle, prompt: Dynamic, options: Map| {
+                generate(&context, &h, &m, &prompt, options)
+            },
+        );
+    let doc = "Answers a conversation through the model's chat template: a string, or an array of #{ role, content }.";
     let h = host.clone();
-    define("chat", &["m: Model", "messages: string|array", "Generation"], doc).register_into_engine(
-        engine,
-        move |context: NativeCallContext<'_>, m: ModelHandle, messages: Dynamic| {
+    define("chat", &["m: Model", "messages: string|array", "Generation"], doc)
+        .example_not_run("m.chat([#{ role: \"user\", content: \"Hi\" }])     // a model with a chat template")
+        .register_into_engine(engine, move |context: NativeCallContext<'_>, m: ModelHandle, messages: Dynamic| {
             chat(&context, &h, &m, &messages, Map::new())
-        },
-    );
-    let doc = "Answers a conversation, with the options of generate and `template`: a chat template of your own.";
+        });
+    let doc = "Answers a conversation through the model's chat template: a string, or an array of #{ role, content }.";
     let h = host.clone();
-    define("chat", &["m: Model", "messages: string|array", "options: map", "Generation"], doc).register_into_engine(
+    define("chat", &["m: Model", "messages: string|array", "options: map", "Generation"], doc)
+        .options(&[CHAT, GENERATE, SAMPLING])
+        .example("let template = \"{% for x in messages %}{{ x.content }}\\n{% endfor %}\";\nm.chat(\"Hi\", #{ template: template, max_tokens: 8 })")
+        .register_into_engine(
         engine,
         move |context: NativeCallContext<'_>, m: ModelHandle, messages: Dynamic, options: Map| {
             chat(&context, &h, &m, &messages, options)
         },
     );
-    let doc = "A session: a sequence with its cache, to feed step by step, fork and truncate.\n\n```\nlet s = m.session();\ns.feed(\"To be\");\n```";
-    define("session", &["m: Model", "Session"], doc).register_into_engine(
-        engine,
-        |m: &mut ModelHandle| -> ScriptResult<SessionHandle> {
+    let doc = "A session: a sequence with its cache, to feed step by step, fork and truncate.";
+    define("session", &["m: Model", "Session"], doc)
+        .example("let s = m.session();\ns.feed(\"To be\");")
+        .register_into_engine(engine, |m: &mut ModelHandle| -> ScriptResult<SessionHandle> {
             let model = m.get()?;
             Ok(SessionHandle::new(guard(|| model.session())?))
-        },
-    );
+        });
 }
 
 fn numbers(engine: &mut Engine, host: &Host) {
-    let doc = "The logits of a text as a tensor [positions, vocabulary]: row i predicts token i + 1. Of an array of texts, which may differ in length, an array of tensors.\n\n```\nlet l = m.logits(\"To be\");\n```";
+    let doc = "The logits of a text as a tensor [positions, vocabulary]: row i predicts token i + 1. Of an array of texts, which may differ in length, an array of tensors.";
     let h = host.clone();
     define("logits", &["m: Model", "text: string|array", "Tensor"], doc)
+        .example("let l = m.logits(\"To be\");")
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| logits(&h, m, &text));
-    let doc = "The likeliest next tokens, as a table.\n\n```\nm.next(\"To be, or not to\", 5)\n```";
+    let doc = "The likeliest next tokens, as a table.";
     let h = host.clone();
     define("next", &["m: Model", "text: string|array", "array"], doc)
+        .example("m.next(\"To be, or not to\", 5)")
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| next(&h, m, &text, 10));
     let h = host.clone();
     define("next", &["m: Model", "text: string|array", "n: int", "array"], doc)
+        .example("m.next(\"To be\", 3).len() // → 3")
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic, n: i64| next(&h, m, &text, n));
-    let doc = "How well the model predicts a text file, cut into windows that do not overlap: a map of perplexity, nll, scored, windows. #{ window: 512 } sets their length.\n\n```\nm.perplexity(\"corpus.txt\").perplexity\n```";
+    let doc = "How well the model predicts a text file, cut into windows that do not overlap: a map of perplexity, nll, scored, windows.";
     let h = host.clone();
     define("perplexity", &["m: Model", "path: string", "map"], doc)
+        .example("m.perplexity(\"text.txt\").perplexity")
         .register_into_engine(engine, move |m: &mut ModelHandle, path: &str| perplexity(&h, m, path, Map::new()));
     let h = host.clone();
     define("perplexity", &["m: Model", "path: string", "options: map", "map"], doc)
+        .options(&[PERPLEXITY])
+        .example("m.perplexity(\"text.txt\", #{ window: 64 }).windows")
         .register_into_engine(engine, move |m: &mut ModelHandle, path: &str, options: Map| {
             perplexity(&h, m, path, options)
         });
-    let doc = "How likely the model finds a text: tokens, the log-probability of each after the first, their sum, perplexity.\n\n```\nm.score(\"To be, or not to be\").perplexity\n```";
+    let doc = "How likely the model finds a text: tokens, the log-probability of each after the first, their sum, perplexity.";
     let h = host.clone();
     define("score", &["m: Model", "text: string|array", "map"], doc)
+        .example("m.score(\"To be, or not to be\").perplexity")
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| score(&h, m, &text));
 }
 
@@ -200,70 +207,19 @@ fn weights(engine: &mut Engine) {
         guard(|| Tensor::matching(&file, glob).map(TensorList))
     };
     define("tensors", &["m: Model", "TensorList"], doc)
+        .example("m.tensors()")
         .register_into_engine(engine, move |m: &mut ModelHandle| list(m, "*"));
-    let doc = "The model's tensors whose names match a pattern, without reading their values.\n\n```\nm.tensors(\"*attn_q*\")\n```";
+    let doc = "The model's tensors whose names match a pattern, without reading their values.";
     define("tensors", &["m: Model", "pattern: string", "TensorList"], doc)
+        .example("m.tensors(\"*attn_q*\")")
         .register_into_engine(engine, move |m: &mut ModelHandle, glob: &str| list(m, glob));
-    let doc = "One of the model's weights by its name in the file.\n\n```\nm.tensor(\"blk.0.attn_q.weight\")\n```";
-    define("tensor", &["m: Model", "name: string", "Tensor"], doc).register_into_engine(
-        engine,
-        |m: &mut ModelHandle, name: &str| -> ScriptResult<Tensor> {
+    let doc = "One of the model's weights by its name in the file.";
+    define("tensor", &["m: Model", "name: string", "Tensor"], doc)
+        .example("m.tensor(\"blk.0.attn_q.weight\")")
+        .register_into_engine(engine, |m: &mut ModelHandle, name: &str| -> ScriptResult<Tensor> {
             let file = m.get()?.file();
             guard(|| Tensor::from_file_named(file, name))
-        },
-    );
-}
-
-fn load(host: &Host, name: &str, options: Map) -> ScriptResult<ModelHandle> {
-    let options = load_options(options)?;
-    let model = guard(|| model::load(name, &options, &host.control()))?;
-    Ok(ModelHandle::new(name, model))
-}
-
-fn load_options(map: Map) -> ScriptResult<LoadOptions> {
-    let mut o = Options::new("load", map);
-    let mut options = LoadOptions::default();
-    if let Some(backend) = o.choice("backend", &["auto", "llama_cpp", "candle", "fallback"])? {
-        options.backend = backend.parse().map_err(raise)?;
-    }
-    if let Some(device) = o.take::<String>("device", &[])? {
-        options.device = device.parse().map_err(raise)?;
-    }
-    if let Some(dtype) = o.take::<String>("dtype", &["torch_dtype"])? {
-        options.dtype = dtype.parse().map_err(raise)?;
-    }
-    if let Some(name) = o.take::<String>("quantize", &[])? {
-        let unknown = || {
-            raise(Error::argument("load: option quantize", "a type such as \"Q4_0\" or \"Q8_0\"", format!("{name:?}")))
-        };
-        options.quantize = Some(DType::from_name(&name.to_uppercase()).ok_or_else(unknown)?);
-    }
-    if let Some(form) = o.take::<String>("activations", &[])? {
-        options.activations = form.parse().map_err(raise)?;
-    }
-    options.context = o.take::<usize>("context", &["n_ctx"])?.map(between("context", 1, MOST_CONTEXT)).transpose()?;
-    options.threads =
-        o.take::<usize>("threads", &["n_threads"])?.map(between("threads", 1, MOST_THREADS)).transpose()?;
-    options.gpu_layers = o.take("gpu_layers", &["n_gpu_layers"])?;
-    options.flash_attention = o.take("flash_attention", &[])?;
-    options.cache_type = o.choice("cache_type", &["f16", "f32", "bf16", "q8_0"])?.map(str::to_owned);
-    options.memory_check = o.take("memory_check", &[])?.unwrap_or(true);
-    o.finish()?;
-    Ok(options)
-}
-
-/// llama.cpp counts positions in 32 bits, and rounds up.
-const MOST_CONTEXT: usize = i32::MAX as usize - 256;
-/// More threads than llama.cpp's kernels can count, and far more than help.
-const MOST_THREADS: usize = 512;
-
-fn between(what: &'static str, least: usize, most: usize) -> impl Fn(usize) -> ScriptResult<usize> {
-    move |n| {
-        if (least..=most).contains(&n) {
-            return Ok(n);
-        }
-        Err(raise(Error::argument(format!("load: option {what}"), format!("{least} to {most}"), n.to_string())))
-    }
+        });
 }
 
 fn generate(
@@ -302,25 +258,17 @@ fn chat(
     host: &Host,
     m: &ModelHandle,
     conversation: &Dynamic,
-    mut options: Map,
+    options: Map,
 ) -> ScriptResult<GenerationHandle> {
     let model = m.get()?;
-    let mut chat = ChatOptions::default();
-    for (name, value) in [("template", options.remove("template")), ("variables", options.remove("variables"))] {
-        match value {
-            None => {}
-            Some(value) if name == "template" && value.is_string() => chat.template = value.into_string().ok(),
-            Some(value) if name == "variables" && value.is_map() => {
-                let json = serde_json::to_value(&value).map_err(|e| raise_text("ArgumentError", e.to_string()))?;
-                chat.variables = json.as_object().cloned().unwrap_or_default();
-            }
-            Some(value) => {
-                let expected = if name == "template" { "a string" } else { "a map" };
-                return Err(raise(Error::argument(format!("chat: option {name}"), expected, type_name(&value))));
-            }
-        }
+    let mut o = Options::of("chat", &[CHAT, GENERATE, SAMPLING], options);
+    let mut chat = ChatOptions { template: o.get("template")?, ..ChatOptions::default() };
+    if let Some(variables) = o.get::<Map>("variables")? {
+        let json = serde_json::to_value(Dynamic::from_map(variables))
+            .map_err(|e| raise_text("ArgumentError", e.to_string()))?;
+        chat.variables = json.as_object().cloned().unwrap_or_default();
     }
-    let call = GenerateCall::new("chat", options)?;
+    let call = GenerateCall::read(o)?;
     let conversation = messages(conversation)?;
     let ids = guard(|| model.tokenizer().encode_chat(&model.chat_text(&conversation, &chat)?))?;
     continued(context, host, model, &ids, &call)
@@ -367,8 +315,8 @@ fn score(host: &Host, m: &ModelHandle, text: &Dynamic) -> ScriptResult<Map> {
 
 fn perplexity(host: &Host, m: &ModelHandle, path: &str, options: Map) -> ScriptResult<Map> {
     let model = m.get()?;
-    let mut o = Options::new("perplexity", options);
-    let window = o.take::<usize>("window", &["n_ctx", "context"])?.unwrap_or_else(|| model.info().context.min(512));
+    let mut o = Options::of("perplexity", &[PERPLEXITY], options);
+    let window = o.get::<usize>("window")?.unwrap_or_else(|| model.info().context.min(512));
     o.finish()?;
     let found = guard(|| {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;

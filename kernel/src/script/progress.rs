@@ -1,7 +1,7 @@
 //! `progress`: a bar for work that a script does itself.
 
 use super::SessionEvent;
-use super::{Host, define};
+use super::{Host, define, define_type};
 use crate::display::Bundle;
 use rhai::{Array, Dynamic, Engine};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -107,29 +107,44 @@ impl IntoIterator for Progress {
 
 /// Registers the functions of this file.
 pub fn register(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<Progress>("Progress");
+    let doc = "A progress bar, which a for loop goes through, or which step, set and finish move.";
+    define_type::<Progress>(
+        engine,
+        "Progress",
+        doc,
+        "let bar = progress(10, \"counting\");\nbar.step(4);\nbar.finish();",
+    );
     engine.register_iterator::<Progress>();
     host.shows::<Progress>(engine, |p| Bundle::text(format!("{}: {} of {}", p.0.label, p.done(), p.0.total)));
     let doc = "A progress bar of n steps: go through it with `for i in progress(n) { … }`, or call step().";
     let h = host.clone();
     define("progress", &["n: int", "Progress"], doc)
+        .example("for i in progress(3) { print(i); }")
         .register_into_engine(engine, move |n: i64| Progress::new(&h, "progress", n.max(0).unsigned_abs(), None));
     let h = host.clone();
     define("progress", &["n: int", "label: string", "Progress"], doc)
+        .example("for i in progress(3, \"counting\") { print(i); }")
         .register_into_engine(engine, move |n: i64, label: &str| {
             Progress::new(&h, label, n.max(0).unsigned_abs(), None)
         });
     let doc = "The items of an array with a progress bar: `for x in progress(items) { … }`.";
     let h = host.clone();
     define("progress", &["items: array", "Progress"], doc)
+        .example("for x in progress([\"a\", \"b\"]) { print(x); }")
         .register_into_engine(engine, move |a: Array| Progress::new(&h, "progress", a.len() as u64, Some(a)));
     let h = host.clone();
     define("progress", &["items: array", "label: string", "Progress"], doc)
         .register_into_engine(engine, move |a: Array, label: &str| Progress::new(&h, label, a.len() as u64, Some(a)));
-    define("step", &["bar: Progress"], "One step more.").register_into_engine(engine, |p: &mut Progress| p.step(1));
+    define("step", &["bar: Progress"], "One step more.")
+        .example("let bar = progress(2);\nbar.step();")
+        .register_into_engine(engine, |p: &mut Progress| p.step(1));
     define("step", &["bar: Progress", "by: int"], "Some steps more.")
+        .example("progress(10).step(5);")
         .register_into_engine(engine, |p: &mut Progress, by: i64| p.step(by));
     define("set", &["bar: Progress", "done: int"], "Moves the bar to a place.")
+        .example("progress(10).set(9);")
         .register_into_engine(engine, |p: &mut Progress, done: i64| p.set(done));
-    define("finish", &["bar: Progress"], "Ends the bar.").register_into_engine(engine, |p: &mut Progress| p.tell(true));
+    define("finish", &["bar: Progress"], "Ends the bar.")
+        .example("progress(10).finish();")
+        .register_into_engine(engine, |p: &mut Progress| p.tell(true));
 }

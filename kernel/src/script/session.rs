@@ -1,8 +1,8 @@
 //! `m.session()`: a sequence driven step by step.
 
 use super::error::{ScriptResult, guard, raise};
-use super::generation::{GenerateCall, GenerationHandle};
-use super::{Host, define, tokens};
+use super::generation::{GENERATE, GenerateCall, GenerationHandle, SAMPLING};
+use super::{Host, define, define_type, property, tokens};
 use crate::display::{Bundle, type_name};
 use minerva_engine::Error;
 use minerva_engine::generate::top;
@@ -28,20 +28,27 @@ impl SessionHandle {
 
 /// Registers the methods of a session.
 pub fn register(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<SessionHandle>("Session");
+    let doc = "A sequence of tokens with its cache, driven step by step. Copies are the same session; fork makes a second one.";
+    let example = "let s = m.session();\ns.feed(\"To be\");\nlet other = s.fork();\nother.feed(\", or not\");\ns.text // → \"<|endoftext|>To be\"";
+    define_type::<SessionHandle>(engine, "Session", doc, example);
     host.shows::<SessionHandle>(engine, show);
-    engine.register_get("tokens", |s: &mut SessionHandle| tokens::to_array(s.lock().tokens()));
-    engine.register_get("text", |s: &mut SessionHandle| guard(|| s.lock().text()));
+    property("tokens", &["s: Session", "array"], "The ids of the tokens it holds.")
+        .register_into_engine(engine, |s: &mut SessionHandle| tokens::to_array(s.lock().tokens()));
+    property("text", &["s: Session", "string"], "What it holds, as text.")
+        .register_into_engine(engine, |s: &mut SessionHandle| guard(|| s.lock().text()));
     define("len", &["s: Session", "int"], "How many tokens the session holds.")
+        .example("s.len()")
         .register_into_engine(engine, |s: &mut SessionHandle| s.lock().tokens().len() as i64);
     define("truncate", &["s: Session", "n: int"], "Keeps the first n tokens and forgets the rest.")
+        .example("s.truncate(2);\ns.len() // → 2")
         .register_into_engine(engine, |s: &mut SessionHandle, n: i64| {
             let wrong = || raise(Error::argument("truncate", "a length of at least 0", n.to_string()));
             let n = usize::try_from(n).map_err(|_| wrong())?;
             guard(|| s.lock().truncate(n))
         });
-    let doc = "A second session with the same tokens; what is fed to one does not reach the other.\n\n```\nlet other = s.fork();\n```";
+    let doc = "A second session with the same tokens; what is fed to one does not reach the other.";
     define("fork", &["s: Session", "Session"], doc)
+        .example("let other = s.fork();")
         .register_into_engine(engine, |s: &mut SessionHandle| -> ScriptResult<SessionHandle> {
             Ok(SessionHandle::new(guard(|| s.lock().fork())?))
         });
@@ -51,9 +58,11 @@ pub fn register(engine: &mut Engine, host: &Host) {
 fn running(engine: &mut Engine, host: &Host) {
     let h = host.clone();
     define("feed", &["s: Session", "text: string|int|array"], "Appends text, a token id or an array of ids.")
+        .example("s.feed(\" or not\");\ns.feed(m.tokens(\"!\")[-1]);")
         .register_into_engine(engine, move |s: &mut SessionHandle, text: Dynamic| feed(&h, s, &text));
     let h = host.clone();
     define("logits", &["s: Session", "Tensor"], "The logits after the last token, a tensor [vocabulary].")
+        .example("s.logits().shape.len() // → 1")
         .register_into_engine(engine, move |s: &mut SessionHandle| -> ScriptResult<Tensor> {
             guard(|| {
                 let row = s.lock().logits(&h.control())?.to_vec();
@@ -64,16 +73,21 @@ fn running(engine: &mut Engine, host: &Host) {
     let doc = "The likeliest tokens to come next, as a table.";
     let h = host.clone();
     define("next", &["s: Session", "array"], doc)
+        .example("s.next()")
         .register_into_engine(engine, move |s: &mut SessionHandle| next(&h, s, 10));
     let h = host.clone();
     define("next", &["s: Session", "n: int", "array"], doc)
+        .example("s.next(3).len() // → 3")
         .register_into_engine(engine, move |s: &mut SessionHandle, n: i64| next(&h, s, n));
-    let doc = "Generates from here, with the options of a model's generate; the new tokens stay in the session.\n\n```\ns.generate(#{ max_tokens: 20 })\n```";
+    let doc =
+        "Generates from here, with the options of a model's generate but hooks; the new tokens stay in the session.";
     let h = host.clone();
     define("generate", &["s: Session", "Generation"], doc)
+        .example("s.generate(#{ max_tokens: 20 })")
         .register_into_engine(engine, move |s: &mut SessionHandle| generate(&h, s, Map::new()));
     let h = host.clone();
     define("generate", &["s: Session", "options: map", "Generation"], doc)
+        .options(&[GENERATE, SAMPLING])
         .register_into_engine(engine, move |s: &mut SessionHandle, options: Map| generate(&h, s, options));
 }
 

@@ -13,6 +13,7 @@ pub fn register(engine: &mut Engine, host: &Host) {
     let doc = "Waits for some seconds.";
     let h = host.clone();
     define("sleep", &["seconds: float"], doc)
+        .example("sleep(0.01)")
         .register_into_engine(engine, move |seconds: f64| error::guard(|| sleep(&h, seconds)));
     let h = host.clone();
     define("sleep", &["seconds: int"], doc)

@@ -1,5 +1,6 @@
 //! Whether a text can be run as it stands.
 
+use super::magics::{self, Parsed};
 use super::types::Completeness;
 use rhai::{Engine, LexError, ParseErrorType, Token};
 
@@ -7,7 +8,27 @@ use rhai::{Engine, LexError, ParseErrorType, Token};
 const INDENT: usize = 4;
 
 /// Whether `code` is whole, needs more lines, or has an error no line can mend.
+///
+/// A cell in the hands of a magic that is not Rhai ends with an empty line, since nothing else says where.
 pub fn of(engine: &Engine, code: &str) -> Completeness {
+    let below = |line: usize| code.split_inclusive('\n').skip(line).collect::<String>();
+    match magics::parse(code) {
+        None if magics::question(code).is_some() => Completeness::Complete,
+        None => of_code(engine, code),
+        Some(Parsed::Lines { code: first }) => of_code(engine, &below(first)),
+        Some(Parsed::Cell { line, name, .. }) => {
+            let body = below(line + 1);
+            let rhai = magics::table::CELL.iter().any(|m| m.name == name && m.rhai);
+            match rhai && !body.trim().is_empty() {
+                true => of_code(engine, &body),
+                false if !body.trim().is_empty() && code.ends_with('\n') => Completeness::Complete,
+                false => Completeness::Incomplete { indent: String::new() },
+            }
+        }
+    }
+}
+
+fn of_code(engine: &Engine, code: &str) -> Completeness {
     let scan = Scan::of(code);
     if scan.open_comment || scan.open_backtick {
         return Completeness::Incomplete { indent: String::new() };

@@ -1,6 +1,7 @@
 //! From the language's error to a report: what happened in plain words, each place on the way, the nearest name.
 
 use super::cell_error::{CellError, Frame};
+use super::magics;
 use super::memory::OutOfMemory;
 use super::sources::Sources;
 use super::variables::Variables;
@@ -74,7 +75,12 @@ impl Context<'_> {
     fn leaf(&self, error: EvalAltResult, place: &Frame) -> Said {
         use EvalAltResult as E;
         match error {
-            E::ErrorParsing(error, _) => self.syntax(&error),
+            E::ErrorParsing(error, _) => match place.source.as_deref().and_then(magics::named) {
+                Some((signs, name, _)) if magics::find(signs, name).is_ok() => {
+                    ("SyntaxError", format!("`{name}` is a magic here\nhelp: magics stand in the first lines of a cell"))
+                }
+                _ => self.syntax(&error),
+            },
             E::ErrorVariableNotFound(name, _) => self.variable(&name),
             E::ErrorFunctionNotFound(signature, _) => self.function(&signature, place),
             E::ErrorModuleNotFound(name, _) => ("ModuleNotFound", format!("module `{name}` not found")),

@@ -15,8 +15,11 @@ mod cell_error;
 mod complete;
 mod completeness;
 mod explain;
+mod inspect;
 mod language;
 pub mod language_info;
+mod lexer;
+pub mod magics;
 mod memory;
 mod run_cell;
 mod sources;
@@ -27,9 +30,9 @@ mod variables;
 
 pub use crate::script::{Asking, NoAnswer, Question, SessionEvent};
 pub use cell_error::CellError;
-pub use complete::KEYWORDS;
+pub use lexer::KEYWORDS;
 pub use state::Session;
-pub use types::{Completeness, Completion, Execute, Match, MatchKind, Outcome, SessionOptions};
+pub use types::{Completeness, Completion, Detail, Execute, Match, MatchKind, Outcome, SessionOptions};
 
 #[cfg(test)]
 mod tests;

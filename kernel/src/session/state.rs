@@ -5,9 +5,9 @@ use super::cell_error::CellError;
 use super::explain::Context;
 use super::memory::LowMemory;
 use super::sources::Sources;
-use super::types::{Completeness, Completion, Execute, Outcome, SessionOptions};
+use super::types::{Completeness, Completion, Detail, Execute, Outcome, SessionOptions};
 use super::variables::Variables;
-use super::{complete, completeness, language, run_cell, stack};
+use super::{complete, completeness, inspect, language, magics, run_cell, stack};
 use crate::display::Bundle;
 use crate::panics;
 use crate::script::core::ExitCode;
@@ -20,10 +20,10 @@ use std::sync::{Arc, OnceLock, PoisonError};
 /// One language session; a kernel, a REPL and a script runner each have one.
 pub struct Session {
     engine: Engine,
-    host: Host,
-    variables: Variables,
+    pub(super) host: Host,
+    pub(super) variables: Variables,
     functions: language::FunctionNames,
-    sources: Sources,
+    pub(super) sources: Sources,
     names: OnceLock<Names>,
     low_memory: LowMemory,
     /// [`Session::begin`] has withdrawn what was asked before the cell that is about to run.
@@ -69,11 +69,6 @@ impl Session {
         self.host.ask_through(asking);
     }
 
-    /// Says how many columns the terminal has that shows this session's text; 80 are assumed.
-    pub fn set_columns(&self, columns: usize) {
-        self.host.set_columns(columns);
-    }
-
     /// Runs a cell and blocks until it has ended. Events arrive in order, on threads of the session.
     ///
     /// Variables and functions of earlier cells are there, and stay as they are when the cell fails or is interrupted.
@@ -95,18 +90,18 @@ impl Session {
         self.host.attach(Arc::new(|_| {}));
         match result {
             Ok(ended) => ended,
-            Err(error) => Outcome { result: Err(error), exit: None },
+            Err(error) => Outcome { result: Err(error), ..Outcome::of(None) },
         }
     }
 
     /// What can stand at the cursor, which is counted in characters.
     pub fn complete(&self, code: &str, cursor: usize) -> Completion {
-        complete::complete(code, cursor, &self.variables, self.names())
+        complete::complete(code, cursor, self)
     }
 
     /// What is known about the name at the cursor, which is counted in characters.
-    pub fn inspect(&self, code: &str, cursor: usize) -> Option<Bundle> {
-        complete::inspect(code, cursor, &self.variables, self.names(), &self.host)
+    pub fn inspect(&self, code: &str, cursor: usize, detail: Detail) -> Option<Bundle> {
+        inspect::inspect(code, cursor, self, detail)
     }
 
     /// Whether `code` can be run as it stands, or needs more lines.
@@ -116,29 +111,38 @@ impl Session {
 
     fn run(&mut self, request: &Execute) -> Result<Outcome, CellError> {
         self.sources.add(&request.cell_name, &request.code);
-        if let Some(name) = question(&request.code) {
-            let known = self.inspect(name, name.chars().count());
-            let said = known.unwrap_or_else(|| Bundle::text(format!("nothing is known of `{name}`")));
-            return Ok(Outcome { result: Ok(Some(said)), exit: None });
+        if let Some(parsed) = magics::parse(&request.code) {
+            return magics::run(self, request, parsed);
         }
-        let mut ast = match self.engine.compile(&request.code) {
+        if let Some((name, more)) = magics::question(&request.code) {
+            let detail = if more { Detail::More } else { Detail::Brief };
+            let known = inspect::about(name, self, detail);
+            let said = known.unwrap_or_else(|| Bundle::text(format!("nothing is known of `{name}`")));
+            return Ok(Outcome::of(Some(said)));
+        }
+        self.run_code(&request.code, request)
+    }
+
+    /// Runs code of the cell `request`: its text, or the text with magics made blank.
+    pub(super) fn run_code(&mut self, code: &str, request: &Execute) -> Result<Outcome, CellError> {
+        let mut ast = match self.engine.compile(code) {
             Ok(ast) => ast,
             Err(e) => return Err(self.explain(EvalAltResult::from(e), &request.cell_name)),
         };
         ast.set_source(request.cell_name.as_str());
-        self.define_functions(&ast);
+        self.define_functions(&ast, &request.cell_name);
         match run_cell::run(&self.engine, &ast, &self.variables) {
             Ok(value) => {
                 let show = !request.silent
                     && !value.is_unit()
                     && !value.is::<Display>()
-                    && !completeness::ends_in_semicolon(&self.engine, &request.code);
-                Ok(Outcome { result: Ok(show.then(|| self.host.bundle(&value))), exit: None })
+                    && !completeness::ends_in_semicolon(&self.engine, code);
+                Ok(Outcome::of(show.then(|| self.host.bundle(&value))))
             }
             Err(error) => match &*error {
                 EvalAltResult::ErrorTerminated(token, _) if token.read_lock::<ExitCode>().is_some() => {
                     let code = token.read_lock::<ExitCode>().map(|c| c.0);
-                    Ok(Outcome { result: Ok(None), exit: code })
+                    Ok(Outcome { exit: code, ..Outcome::of(None) })
                 }
                 _ => Err(self.explain(*error, &request.cell_name)),
             },
@@ -146,14 +150,24 @@ impl Session {
     }
 
     /// Functions are defined before the first statement runs, as everywhere in Rhai, and replace those of earlier cells.
-    fn define_functions(&mut self, ast: &rhai::AST) {
+    fn define_functions(&mut self, ast: &rhai::AST, cell: &str) {
         if !ast.has_functions() {
             return;
         }
         let mut names = self.functions.write().unwrap_or_else(PoisonError::into_inner);
         names.extend(ast.iter_fn_def().map(|f| f.name.to_string()).filter(|n| rhai::is_valid_identifier(n)));
         drop(names);
+        self.sources.add_functions(cell, ast);
         self.engine.register_global_module(ast.shared_lib().clone());
+        self.names = OnceLock::new();
+    }
+
+    /// Forgets all variables and functions of cells; only `args` stays.
+    pub(super) fn reset(&mut self) {
+        self.variables.clear_but("args");
+        self.functions.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.engine = language::engine(&self.host, &self.variables, &self.functions, &self.low_memory);
+        self.sources.forget_functions();
         self.names = OnceLock::new();
     }
 
@@ -171,7 +185,8 @@ impl Session {
         CellError::plain("InternalError", text)
     }
 
-    fn names(&self) -> &Names {
+    /// The functions that a cell can call, with their documentation.
+    pub fn names(&self) -> &Names {
         self.names.get_or_init(|| Names::of(&self.engine))
     }
 
@@ -183,14 +198,6 @@ impl Session {
 
 fn broken(what: &str) -> CellError {
     CellError::plain("InternalError", format!("the cell could not be run: {what}"))
-}
-
-/// The name in `name?` or `?name`, which is no Rhai but what notebooks know.
-fn question(code: &str) -> Option<&str> {
-    let code = code.trim();
-    let name = code.strip_suffix('?').or_else(|| code.strip_prefix('?'))?.trim();
-    let path = name.split('.').all(rhai::is_valid_identifier);
-    path.then_some(name)
 }
 
 #[cfg(test)]

@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A session and the events of its last cell.
-struct Notebook {
-    session: Session,
-    cells: usize,
-    events: Arc<Mutex<Vec<SessionEvent>>>,
+pub struct Notebook {
+    pub session: Session,
+    pub cells: usize,
+    pub events: Arc<Mutex<Vec<SessionEvent>>>,
 }
 
 impl Notebook {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { session: Session::new(SessionOptions::default()), cells: 0, events: Arc::default() }
     }
 
-    fn outcome(&mut self, code: &str) -> Outcome {
+    pub fn outcome(&mut self, code: &str) -> Outcome {
         self.cells += 1;
         self.events.lock().unwrap().clear();
         let events = Arc::clone(&self.events);
@@ -26,7 +26,7 @@ impl Notebook {
     }
 
     /// Runs a cell that must succeed; the plain text of its value, "" for none.
-    fn ok(&mut self, code: &str) -> String {
+    pub fn ok(&mut self, code: &str) -> String {
         match self.outcome(code).result {
             Ok(value) => value.map(|b| b.plain().to_owned()).unwrap_or_default(),
             Err(e) => panic!("{code}\n{e}"),
@@ -34,14 +34,14 @@ impl Notebook {
     }
 
     /// Runs a cell that must fail.
-    fn err(&mut self, code: &str) -> CellError {
+    pub fn err(&mut self, code: &str) -> CellError {
         match self.outcome(code).result {
             Ok(value) => panic!("{code} gave {value:?}"),
             Err(e) => e,
         }
     }
 
-    fn stdout(&self) -> String {
+    pub fn stdout(&self) -> String {
         let events = self.events.lock().unwrap();
         events.iter().filter_map(|e| if let SessionEvent::Stdout(t) = e { Some(t.as_str()) } else { None }).collect()
     }
@@ -322,75 +322,6 @@ fn is_complete_knows_what_is_open() {
 }
 
 #[test]
-fn completion_offers_what_can_stand_there() {
-    let mut n = Notebook::new();
-    n.ok(
-        "let temperature = 0.8; let text = \"abc\"; let opts = #{max_tokens: 5, nested: #{deep: 1}}; fn tempo() { 1 }",
-    );
-    let of = |code: &str| {
-        let c = n.session.complete(code, code.chars().count());
-        (c.start, c.matches.into_iter().map(|m| m.text).collect::<Vec<_>>())
-    };
-    assert_eq!(of("let ä = 1; temp"), (11, vec!["temperature".to_owned(), "tempo".to_owned()]));
-    let (start, names) = of("print(text.to_u");
-    assert_eq!((start, names), (11, vec!["to_upper".to_owned()]));
-    assert_eq!(of("opts.max").1, ["max_tokens"]);
-    assert_eq!(
-        of("opts.nested.d"),
-        (12, vec!["deep".to_owned()].into_iter().chain(of("opts.nested.d").1.into_iter().skip(1)).collect())
-    );
-    assert!(of("for index in 0..3 { ind").1.contains(&"index".to_owned()));
-    assert!(of("whi").1.contains(&"while".to_owned()));
-    assert!(of("text.").1.len() > 10);
-    assert!(!of("text.").1.contains(&"temperature".to_owned()));
-    assert!(of("xyz(\"sr").1.contains(&"src/".to_owned()), "tests run in the crate's folder");
-    assert_eq!(of("print(\"no/such/folder/").1, Vec::<String>::new());
-    let mut n = Notebook::new();
-    n.ok("let shown = html(\"<b>\"); let bar = progress(3);");
-    let c = n.session.complete("bar.st", 6);
-    assert_eq!(c.matches.iter().map(|m| m.text.as_str()).collect::<Vec<_>>(), ["step"]);
-    assert!(n.session.inspect("bar", 1).unwrap().plain().starts_with("bar: Progress"));
-    // The cursor may stand anywhere, also past the end.
-    for cursor in 0..20 {
-        let _ = n.session.complete("tex.té`(", cursor);
-        let _ = n.session.inspect("tex.té`(", cursor);
-    }
-}
-
-#[test]
-fn completion_offers_options_inside_a_call() {
-    let mut n = Notebook::new();
-    n.ok("/// Makes text.\n/// Options: max_tokens, temperature, stop.\nfn make(text, options) { text }");
-    let of = |code: &str| {
-        let matches = n.session.complete(code, code.chars().count()).matches;
-        matches.into_iter().filter(|m| m.kind == MatchKind::Option).map(|m| m.text).collect::<Vec<_>>()
-    };
-    assert_eq!(of("make(\"a\", #{"), ["max_tokens", "stop", "temperature"]);
-    assert_eq!(of("make(\"a\", #{stop: [\"x\", \"}\"], te"), ["temperature"]);
-    n.ok("/// Like it, with the options of make and more.\nfn remake(text, options) { text }");
-    let of = |code: &str| {
-        let matches = n.session.complete(code, code.chars().count()).matches;
-        matches.into_iter().filter(|m| m.kind == MatchKind::Option).map(|m| m.text).collect::<Vec<_>>()
-    };
-    assert_eq!(of("remake(\"a\", #{ma"), ["max_tokens"]);
-    assert_eq!(of("make(\"a\", #{stop: te"), Vec::<String>::new());
-    assert_eq!(of("make(\"a\", #{}, te"), Vec::<String>::new());
-}
-
-#[test]
-fn inspection_tells_signature_documentation_or_value() {
-    let mut n = Notebook::new();
-    n.ok("/// Doubles a number.\nfn twice(n) { n * 2 }\nlet rows = [#{a: 1}];");
-    let text =
-        |code: &str, cursor: usize| n.session.inspect(code, cursor).map(|b| b.plain().to_owned()).unwrap_or_default();
-    assert!(text("twice(4)", 3).contains("twice(n)") && text("twice(4)", 3).contains("Doubles a number."));
-    assert!(text("twice(", 6).contains("twice(n)"));
-    assert!(text("rows", 4).starts_with("rows: array"));
-    assert!(text("display", 2).contains("Shows a value now"));
-    assert_eq!(text("nothing_here", 3), "");
-}
-
-#[test]
 fn a_native_panic_becomes_an_error() {
     let mut n = Notebook::new();
     n.session.define_for_tests("explode", |_: i64| -> i64 { panic!("kaboom") });
@@ -405,18 +336,6 @@ fn a_native_panic_becomes_an_error() {
     assert!(e.to_string().contains("lost: x"), "{e}");
     assert_eq!(n.err("x").ename, "VariableNotFound");
     assert_eq!(n.ok("let x = 1; x + y"), "7");
-}
-
-#[test]
-fn a_question_mark_explains() {
-    let mut n = Notebook::new();
-    n.ok("/// Doubles.\nfn twice(n) { n * 2 } let x = 5;");
-    assert!(n.ok("twice?").contains("Doubles."));
-    assert!(n.ok("?x").contains("int"));
-    assert!(n.ok("nothing_such?").contains("nothing is known"));
-    assert!(n.ok("help()").contains("display(value)") && n.ok("help()").contains("twice(n)"));
-    assert!(n.ok("help(\"sleep\")").contains("Waits"));
-    assert!(n.err("help(\"slep\")").evalue.contains("did you mean \"sleep\"?"));
 }
 
 #[test]

@@ -44,6 +44,15 @@ pub struct Outcome {
     pub result: Result<Option<Bundle>, CellError>,
     /// The script called `exit(code)`: a script runner ends with this code, a REPL leaves, a kernel goes on.
     pub exit: Option<i32>,
+    /// Text that the next cell shall begin with, for a person to look at and run.
+    pub next_input: Option<String>,
+}
+
+impl Outcome {
+    /// A cell that went well, with its value.
+    pub fn of(value: Option<Bundle>) -> Self {
+        Self { result: Ok(value), exit: None, next_input: None }
+    }
 }
 
 /// Whether a text can be run as it stands.
@@ -60,6 +69,15 @@ pub enum Completeness {
     Invalid,
     /// It cannot be told.
     Unknown,
+}
+
+/// How much is wanted to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What fits a glance.
+    Brief,
+    /// The source of a function, what a value's type can do.
+    More,
 }
 
 /// The names that can stand at the cursor.
@@ -80,7 +98,9 @@ pub struct Match {
     pub text: String,
     /// What it is.
     pub kind: MatchKind,
-    /// Its signature or its value's summary; may be empty.
+    /// Its signature, or the type of its value; may be empty.
+    pub signature: String,
+    /// What it does, in a sentence; may be empty.
     pub doc: String,
 }
 
@@ -101,6 +121,10 @@ pub enum MatchKind {
     Keyword,
     /// A file or folder, inside a string.
     Path,
+    /// A name inside a string: of a tensor, a hook point, a model, a value of an option.
+    Name,
+    /// A magic.
+    Magic,
 }
 
 impl MatchKind {
@@ -114,6 +138,8 @@ impl MatchKind {
             Self::Option => "option",
             Self::Keyword => "keyword",
             Self::Path => "path",
+            Self::Name => "text",
+            Self::Magic => "magic",
         }
     }
 }

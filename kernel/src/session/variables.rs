@@ -31,6 +31,11 @@ impl Variables {
         self.cells.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
+    /// Removes all variables but this one.
+    pub fn clear_but(&self, kept: &str) {
+        self.cells.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| name == kept);
+    }
+
     /// Makes what a statement defined at the top level of a cell a notebook variable.
     ///
     /// A name that is defined again keeps its cell: closures that captured it see the new value, as functions do, when

@@ -13,6 +13,7 @@ use super::error::{ScriptResult, guard, raise, raise_text};
 use super::options::Options;
 use super::{Host, define};
 use crate::display::chart::{self, Chart, Content};
+use crate::display::width;
 use minerva_engine::Error;
 use minerva_engine::tensor::Histogram;
 use rhai::{Dynamic, Engine, Map};
@@ -24,16 +25,12 @@ const COMMON: &str = "title, x_label, y_label, width, height, legend, notes, bac
 /// Registers the functions that make charts and the methods of a chart.
 pub fn register(engine: &mut Engine, host: &Host) {
     engine.register_type_with_name::<Chart>("Chart");
-    let h = host.clone();
-    host.shows::<Chart>(engine, move |c| chart::bundle(c, h.columns()));
+    host.shows::<Chart>(engine, |c| chart::bundle(c, width()));
     // In text no picture is needed: these replace what `shows` registered.
     for name in ["to_string", "to_debug", "print", "debug"] {
-        let h = host.clone();
-        engine.register_fn(name, move |c: &mut Chart| chart::plain(c, h.columns()));
+        engine.register_fn(name, |c: &mut Chart| chart::plain(c, width()));
     }
-    let h = host.clone();
-    engine.register_type_with_name::<Histogram>("Histogram");
-    host.shows::<Histogram>(engine, move |counts| chart::bundle(&histogram::of_counts(counts), h.columns()));
+    host.shows::<Histogram>(engine, |counts| chart::bundle(&histogram::of_counts(counts), width()));
     series(engine, host);
     counts(engine, host);
     grids(engine, host);

@@ -34,7 +34,12 @@ fn operators(engine: &mut Engine, host: &Host) {
     ];
     for (name, op, doc) in table {
         let h = host.clone();
+        let example = match rhai::is_valid_identifier(name) {
+            true => format!("tensor([1, 4]).{name}(tensor([3, 2]))"),
+            false => format!("tensor([1, 4]) {name} tensor([3, 2])"),
+        };
         define(name, &["a: Tensor", "b: Tensor", "Tensor"], doc)
+            .example(&example)
             .register_into_engine(engine, move |a: Tensor, b: Tensor| guard(|| a.binary(op, &b, &h.control())));
         let h = host.clone();
         define(name, &["a: Tensor", "b: float", "Tensor"], doc)
@@ -87,18 +92,19 @@ fn functions(engine: &mut Engine, host: &Host) {
     for (name, op, doc) in table {
         let h = host.clone();
         define(name, &["t: Tensor", "Tensor"], doc)
+            .example(&format!("tensor([0.5, 1.0]).{name}()"))
             .register_into_engine(engine, move |t: Tensor| guard(|| t.unary(op, &h.control())));
     }
     let doc = "Values below low raised to it and above high lowered to it.";
     for name in ["clamp", "clip"] {
         let h = host.clone();
-        define(name, &["t: Tensor", "low: float", "high: float", "Tensor"], doc).register_into_engine(
-            engine,
-            move |t: Tensor, low: Dynamic, high: Dynamic| -> ScriptResult<Tensor> {
+        let example = format!("tensor([-2.0, 0.5, 3.0]).{name}(0, 1).to_array() // → [0.0, 0.5, 1.0]");
+        define(name, &["t: Tensor", "low: float", "high: float", "Tensor"], doc)
+            .example(&example)
+            .register_into_engine(engine, move |t: Tensor, low: Dynamic, high: Dynamic| -> ScriptResult<Tensor> {
                 let (low, high) = (argument("clamp", &low)?, argument("clamp", &high)?);
                 guard(|| t.clamp(low.item()?, high.item()?, &h.control()))
-            },
-        );
+            });
     }
 }
 
@@ -119,11 +125,10 @@ fn logic(engine: &mut Engine, host: &Host) {
         .register_into_engine(engine, move |t: Tensor| guard(|| t.binary_scalar(Binary::Eq, 0.0, &h.control())));
     let doc = "yes where the mask is true, no elsewhere; numbers and tensors broadcast.";
     let h = host.clone();
-    define("where", &["mask: Tensor", "yes: any", "no: any", "Tensor"], doc).register_into_engine(
-        engine,
-        move |mask: Tensor, yes: Dynamic, no: Dynamic| -> ScriptResult<Tensor> {
+    define("where", &["mask: Tensor", "yes: any", "no: any", "Tensor"], doc)
+        .example("where(tensor([true, false]), 1.0, 0.0).to_array() // → [1.0, 0.0]")
+        .register_into_engine(engine, move |mask: Tensor, yes: Dynamic, no: Dynamic| -> ScriptResult<Tensor> {
             let (yes, no) = (argument("where", &yes)?, argument("where", &no)?);
             guard(|| yes.where_else(&mask, &no, &h.control()))
-        },
-    );
+        });
 }

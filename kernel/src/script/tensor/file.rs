@@ -2,7 +2,7 @@
 
 use crate::display::{Bundle, Cell, Table};
 use crate::script::error::{ScriptResult, guard, raise};
-use crate::script::{Host, define};
+use crate::script::{Host, define, define_type, property};
 use minerva_engine::Error;
 use minerva_engine::error::bytes;
 use minerva_engine::format::{Metadata, TensorFile};
@@ -43,34 +43,48 @@ pub fn register(engine: &mut Engine, host: &Host) {
 }
 
 fn files(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<OpenFile>("File");
+    let doc = "An opened file of tensors: f[\"name\"] is one of them.";
+    let example =
+        "let f = open(sample_path(\"gguf\"));\nf.format // → \"gguf\"\nf[\"blk.0.attn_q.weight\"].shape.len() // → 2";
+    define_type::<OpenFile>(engine, "File", doc, example);
     host.shows::<OpenFile>(engine, |f| overview(&f.0));
     let doc =
         "Opens a GGUF, safetensors or PyTorch file, or a folder as the hub has them, without reading its weights.";
     define("open", &["path: string", "File"], doc)
+        .example("open(sample_path(\"gguf\"))")
         .register_into_engine(engine, |path: &str| guard(|| minerva_engine::format::open(path).map(OpenFile)));
     let doc = "The tensors of the file, without reading their values.";
     define("tensors", &["file: File", "TensorList"], doc)
+        .example("open(sample_path(\"gguf\")).tensors()")
         .register_into_engine(engine, |f: OpenFile| guard(|| Tensor::matching(&f.0, "*").map(TensorList)));
     let doc = "The tensors whose names match a pattern such as \"*.q_proj.*\", without reading their values.";
     define("tensors", &["file: File", "pattern: string", "TensorList"], doc)
+        .example("open(sample_path(\"gguf\")).tensors(\"blk.0.*\")")
         .register_into_engine(engine, |f: OpenFile, glob: &str| guard(|| Tensor::matching(&f.0, glob).map(TensorList)));
     define("tensor", &["file: File", "name: string", "Tensor"], "One tensor of the file, by its name.")
+        .example("open(sample_path(\"gguf\")).tensor(\"blk.0.attn_q.weight\")")
         .register_into_engine(engine, |f: OpenFile, name: &str| guard(|| Tensor::from_file_named(f.0.clone(), name)));
     engine.register_indexer_get(|f: &mut OpenFile, name: &str| guard(|| Tensor::from_file_named(f.0.clone(), name)));
-    engine.register_get("path", |f: &mut OpenFile| f.0.path().display().to_string());
-    engine.register_get("format", |f: &mut OpenFile| f.0.format().to_owned());
-    engine.register_get("names", |f: &mut OpenFile| -> Array {
-        f.0.tensors().iter().map(|t| Dynamic::from(t.name.clone())).collect()
-    });
-    engine.register_get("metadata", |f: &mut OpenFile| FileMetadata(f.0.clone()));
+    property("path", &["f: File", "string"], "Where it lies.")
+        .register_into_engine(engine, |f: &mut OpenFile| f.0.path().display().to_string());
+    property("format", &["f: File", "string"], "What it is: \"GGUF\", \"safetensors\" …")
+        .register_into_engine(engine, |f: &mut OpenFile| f.0.format().to_owned());
+    property("names", &["f: File", "array"], "The names of its tensors.")
+        .register_into_engine(engine, |f: &mut OpenFile| -> Array {
+            f.0.tensors().iter().map(|t| Dynamic::from(t.name.clone())).collect()
+        });
+    property("metadata", &["f: File", "Metadata"], "What the file says about itself.")
+        .register_into_engine(engine, |f: &mut OpenFile| FileMetadata(f.0.clone()));
 }
 
 fn lists(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<TensorList>("TensorList");
+    let doc = "Tensors of a file, as a table: list[0] and list[\"name\"] are one of them, for goes through them.";
+    let example = "let list = m.tensors(\"*attn_q*\");\nfor t in list { print(t.name, t.shape); }";
+    define_type::<TensorList>(engine, "TensorList", doc, example);
     engine.register_iterator::<TensorList>();
     host.shows::<TensorList>(engine, |list| listing(&list.0).bundle());
     define("len", &["list: TensorList", "int"], "The number of tensors.")
+        .example("m.tensors(\"blk.0.attn_q*\").len() // → 1")
         .register_into_engine(engine, |list: TensorList| list.0.len() as i64);
     engine.register_indexer_get(|list: &mut TensorList, i: i64| -> ScriptResult<Tensor> {
         let n = list.0.len() as i64;
@@ -86,15 +100,21 @@ fn lists(engine: &mut Engine, host: &Host) {
 }
 
 fn metadata(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<FileMetadata>("Metadata");
+    let doc = "A file's metadata: metadata[\"key\"] is one entry.";
+    let example =
+        "let metadata = open(sample_path(\"gguf\")).metadata;\nmetadata[\"general.architecture\"] // → \"llama\"";
+    define_type::<FileMetadata>(engine, "Metadata", doc, example);
     host.shows::<FileMetadata>(engine, |m| metadata_table(m.0.metadata()).bundle());
     define("keys", &["metadata: Metadata", "array"], "The names of the entries.")
+        .example("open(sample_path(\"gguf\")).metadata.keys()")
         .register_into_engine(engine, |m: FileMetadata| -> Array {
             m.0.metadata().keys().map(|k| Dynamic::from(k.clone())).collect()
         });
     define("len", &["metadata: Metadata", "int"], "The number of entries.")
+        .example("open(sample_path(\"gguf\")).metadata.len() > 5 // → true")
         .register_into_engine(engine, |m: FileMetadata| m.0.metadata().len() as i64);
     define("contains", &["metadata: Metadata", "key: string", "bool"], "Whether there is an entry of this name.")
+        .example("open(sample_path(\"gguf\")).metadata.contains(\"general.name\")")
         .register_into_engine(engine, |m: FileMetadata, key: &str| m.0.metadata().contains_key(key));
     engine.register_indexer_get(|m: &mut FileMetadata, key: &str| -> ScriptResult {
         let entries = m.0.metadata();

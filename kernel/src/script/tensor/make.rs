@@ -12,9 +12,11 @@ pub fn register(engine: &mut Engine) {
     let doc =
         "A tensor from a number or nested arrays of numbers: whole ones make I64, fractions F32, truth values BOOL.";
     define("tensor", &["values: array", "Tensor"], doc)
+        .example("tensor([[1.0, 2.0], [3.0, 4.0]]).shape // → [2, 2]")
         .register_into_engine(engine, |values: Dynamic| guard(|| tensor(&values)));
     let doc = "A tensor of a type such as \"F16\" or \"float64\" from a number or nested arrays of numbers.";
     define("tensor", &["values: array", "dtype: string", "Tensor"], doc)
+        .example("tensor([1, 2], \"F16\").dtype // → \"F16\"")
         .register_into_engine(engine, |values: Dynamic, name: &str| guard(|| tensor(&values)?.cast(dtype(name)?)));
 
     type Fill = fn(&[usize]) -> Result<Tensor>;
@@ -24,16 +26,19 @@ pub fn register(engine: &mut Engine) {
     ];
     for (name, doc, fill) in filled {
         define(name, &["shape: array", "Tensor"], doc)
+            .example(&format!("{name}([2, 3]).shape // → [2, 3]"))
             .register_into_engine(engine, move |shape: Dynamic| guard(|| fill(&sizes(name, &shape)?)));
     }
     for (name, like) in
         [("zeros_like", Tensor::zeros_like as fn(&Tensor) -> Result<Tensor>), ("ones_like", Tensor::ones_like)]
     {
         define(name, &["t: Tensor", "Tensor"], "Of the shape and type of another tensor.")
+            .example(&format!("{name}(tensor([1, 2, 3])).shape // → [3]"))
             .register_into_engine(engine, move |t: Tensor| guard(|| like(&t)));
     }
     let doc = "An F32 tensor of a shape that holds one value everywhere.";
     define("full", &["shape: array", "value: float", "Tensor"], doc)
+        .example("full([2], 0.5).to_array() // → [0.5, 0.5]")
         .register_into_engine(engine, |shape: Dynamic, value: f64| {
             guard(|| Tensor::full(&sizes("full", &shape)?, value))
         });
@@ -42,6 +47,7 @@ pub fn register(engine: &mut Engine) {
             guard(|| Tensor::full(&sizes("full", &shape)?, value as f64))
         });
     define("eye", &["n: int", "Tensor"], "The identity matrix in F32.")
+        .example("eye(2).to_array() // → [[1.0, 0.0], [0.0, 1.0]]")
         .register_into_engine(engine, |n: i64| guard(|| Tensor::eye(size("eye", n)?)));
     ranges(engine);
     noise(engine);
@@ -50,26 +56,26 @@ pub fn register(engine: &mut Engine) {
 fn ranges(engine: &mut Engine) {
     let doc = "0, 1, 2, … up to but without stop; I64 where all is whole, else F32.";
     define("arange", &["stop: float", "Tensor"], doc)
+        .example("arange(3).to_array() // → [0, 1, 2]")
         .register_into_engine(engine, |stop: Dynamic| guard(|| Tensor::arange(0.0, real("arange", &stop)?, 1.0)));
     let doc = "start, start + 1, … up to but without stop; I64 where all is whole, else F32.";
     define("arange", &["start: float", "stop: float", "Tensor"], doc)
+        .example("arange(1, 3).to_array() // → [1, 2]")
         .register_into_engine(engine, |start: Dynamic, stop: Dynamic| {
             guard(|| Tensor::arange(real("arange", &start)?, real("arange", &stop)?, 1.0))
         });
     let doc = "start, start + step, … up to but without stop; I64 where all is whole, else F32.";
-    define("arange", &["start: float", "stop: float", "step: float", "Tensor"], doc).register_into_engine(
-        engine,
-        |start: Dynamic, stop: Dynamic, step: Dynamic| {
+    define("arange", &["start: float", "stop: float", "step: float", "Tensor"], doc)
+        .example("arange(0, 6, 2).to_array() // → [0, 2, 4]")
+        .register_into_engine(engine, |start: Dynamic, stop: Dynamic, step: Dynamic| {
             guard(|| Tensor::arange(real("arange", &start)?, real("arange", &stop)?, real("arange", &step)?))
-        },
-    );
+        });
     let doc = "n F32 values from start to stop, both included, at equal distances.";
-    define("linspace", &["start: float", "stop: float", "n: int", "Tensor"], doc).register_into_engine(
-        engine,
-        |start: Dynamic, stop: Dynamic, n: i64| {
+    define("linspace", &["start: float", "stop: float", "n: int", "Tensor"], doc)
+        .example("linspace(0, 1, 5).to_array() // → [0.0, 0.25, 0.5, 0.75, 1.0]")
+        .register_into_engine(engine, |start: Dynamic, stop: Dynamic, n: i64| {
             guard(|| Tensor::linspace(real("linspace", &start)?, real("linspace", &stop)?, size("linspace", n)?))
-        },
-    );
+        });
 }
 
 fn noise(engine: &mut Engine) {
@@ -80,6 +86,7 @@ fn noise(engine: &mut Engine) {
     ];
     for (name, what, make) in table {
         define(name, &["shape: array", "seed: int", "Tensor"], &format!("{what}; the same for the same seed."))
+            .example(&format!("{name}([2, 2], 42).shape // → [2, 2]"))
             .register_into_engine(engine, move |shape: Dynamic, seed: i64| {
                 guard(|| make(&sizes(name, &shape)?, seed as u64))
             });

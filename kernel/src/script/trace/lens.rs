@@ -4,7 +4,7 @@ use super::table;
 use crate::display::{Bundle, Cell, Table};
 use crate::script::error::{ScriptResult, guard, raise};
 use crate::script::model::ModelHandle;
-use crate::script::{Host, define, tokens};
+use crate::script::{Host, define, define_type, property, tokens};
 use minerva_engine::Error;
 use minerva_engine::model::Model;
 use minerva_engine::tensor::Tensor;
@@ -26,19 +26,30 @@ pub struct LensHandle {
 
 /// Registers `logit_lens` and what it returns.
 pub fn register(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<LensHandle>("Lens");
+    let doc = "What a model would say after each of its blocks.";
+    define_type::<LensHandle>(engine, "Lens", doc, "let l = c.logit_lens(\"To be\");\nl.p.shape.len() // → 2");
     host.shows::<LensHandle>(engine, show);
-    engine.register_get("tokens", |l: &mut LensHandle| table::token_array(&l.model, &l.lens.tokens));
-    engine.register_get("ids", |l: &mut LensHandle| tokens::to_array(&l.lens.tokens));
-    engine.register_get("p", |l: &mut LensHandle| probabilities(&l.lens));
-    engine.register_get("rows", rows);
-    let doc = "What the model would say after each block if it were the last: the residual stream there through the final norm and the output layer. A table of the likeliest next token and its probability; l.p is a tensor [layers + 1, positions], l.rows an array of maps.\n\n```\nm.logit_lens(\"To be, or not to\")\n```";
+    property("tokens", &["l: Lens", "array"], "The text of each token that was fed.")
+        .register_into_engine(engine, |l: &mut LensHandle| table::token_array(&l.model, &l.lens.tokens));
+    property("ids", &["l: Lens", "array"], "The ids of the tokens that were fed.")
+        .register_into_engine(engine, |l: &mut LensHandle| tokens::to_array(&l.lens.tokens));
+    property(
+        "p",
+        &["l: Lens", "Tensor"],
+        "The probability of the likeliest token of each place, [layers + 1, positions].",
+    )
+    .register_into_engine(engine, |l: &mut LensHandle| probabilities(&l.lens));
+    property("rows", &["l: Lens", "array"], "Every place and candidate as a map, for a table.")
+        .register_into_engine(engine, rows);
+    let doc = "What the model would say after each block if it were the last: the residual stream there through the final norm and the output layer. A table of the likeliest next token and its probability; l.p is a tensor [layers + 1, positions], l.rows an array of maps.";
     let h = host.clone();
     define("logit_lens", &["m: Model", "text: string|array", "Lens"], doc)
+        .example("c.logit_lens(\"To be, or not to\")")
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic| lens(&h, m, &text, 1));
     let doc = "As logit_lens, with the n likeliest tokens of each place in l.rows.";
     let h = host.clone();
     define("logit_lens", &["m: Model", "text: string|array", "n: int", "Lens"], doc)
+        .example("c.logit_lens(\"To be\", 3).rows")
         .register_into_engine(engine, move |m: &mut ModelHandle, text: Dynamic, n: i64| lens(&h, m, &text, n));
 }
 

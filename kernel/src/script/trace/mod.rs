@@ -10,6 +10,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use gradients::GradientsHandle;
+pub use run::TraceHandle;
+
 /// Registers the methods of a model that look into it, and what they return.
 pub fn register(engine: &mut rhai::Engine, host: &super::Host) {
     run::register(engine, host);

@@ -4,8 +4,8 @@ use super::{gradients, table};
 use crate::display::{Bundle, Cell, Table, escape_html};
 use crate::script::error::{ScriptResult, guard, raise};
 use crate::script::model::ModelHandle;
-use crate::script::options::Options;
-use crate::script::{Host, define, tokens};
+use crate::script::options::{OptionSpec, Options};
+use crate::script::{Host, define, define_type, property, tokens};
 use minerva_engine::model::Model;
 use minerva_engine::tensor::{Scale, number};
 use minerva_engine::trace::{self, PatchBy, PatchOptions, Patching};
@@ -18,6 +18,22 @@ const WIDE: usize = 64;
 /// Columns that a terminal shows beside each other, the last ones.
 const NARROW: usize = 6;
 
+/// The options of `patch`.
+const PATCH: &[OptionSpec] = &[
+    OptionSpec::new::<Dynamic>("answer", "the token whose prediction counts, an id or the text of one token")
+        .also(&["token"])
+        .or("the likeliest after the clean prompt"),
+    OptionSpec::new::<Dynamic>("wrong", "another token: then the metric is the difference of the two logits")
+        .also(&["minus"]),
+    OptionSpec::new::<i64>("position", "whose prediction counts").or("-1"),
+    OptionSpec::new::<String>("by", "what is patched at a time").one_of(&["position", "head"]),
+    OptionSpec::new::<bool>(
+        "normalize",
+        "scores from 0, the corrupt prompt, to 1, the clean one; false: the metric itself",
+    )
+    .or("true"),
+];
+
 /// The outcome of patching in a script.
 #[derive(Clone)]
 pub struct PatchingHandle {
@@ -27,37 +43,55 @@ pub struct PatchingHandle {
 
 /// Registers `patch` and what it returns.
 pub fn register(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<PatchingHandle>("Patching");
-    host.shows::<PatchingHandle>(engine, show);
-    engine.register_get("scores", |p: &mut PatchingHandle| p.found.scores.clone());
-    engine.register_get("clean", |p: &mut PatchingHandle| f64::from(p.found.clean_value));
-    engine.register_get("corrupt", |p: &mut PatchingHandle| f64::from(p.found.corrupt_value));
-    engine.register_get("answer", |p: &mut PatchingHandle| i64::from(p.found.answer));
-    engine.register_get("wrong", |p: &mut PatchingHandle| {
-        p.found.wrong.map_or(Dynamic::UNIT, |token| i64::from(token).into())
-    });
-    engine.register_get("names", |p: &mut PatchingHandle| -> Array { names(&p.found).map(Dynamic::from).collect() });
-    engine.register_get("tokens", |p: &mut PatchingHandle| table::token_array(&p.model, &p.found.clean));
-    engine.register_get("corrupt_tokens", |p: &mut PatchingHandle| table::token_array(&p.model, &p.found.corrupt));
-    let doc = "Activation patching: runs the clean prompt once, then the corrupt one with the activation of one block and position in place of its own, for every block and position. A heat map of what each patch restores: 0 is the corrupt prompt, 1 the clean one. The metric is the log-probability of the token that is likeliest after the clean prompt. The prompts must have the same number of tokens. Points: resid_pre, resid_mid, resid_post, attn_out, mlp_out and others by position; z, q, k, v, pattern by head.\n\n```\nm.patch(\"if thou do\", \"if he do\", \"resid_pre\")\n```";
+    parts(engine, host);
+    let doc = "Activation patching: runs the clean prompt once, then the corrupt one with the activation of one block and position in place of its own, for every block and position. A heat map of what each patch restores: 0 is the corrupt prompt, 1 the clean one. The metric is the log-probability of the token that is likeliest after the clean prompt. The prompts must have the same number of tokens. Points: resid_pre, resid_mid, resid_post, attn_out, mlp_out and others by position; z, q, k, v, pattern by head.";
     let h = host.clone();
     define("patch", &["m: Model", "clean: string|array", "corrupt: string|array", "point: string", "Patching"], doc)
+        .example("c.patch(\"if thou do\", \"if he do\", \"resid_pre\")")
         .register_into_engine(engine, move |m: &mut ModelHandle, clean: Dynamic, corrupt: Dynamic, point: &str| {
             patch(&h, m, &clean, &corrupt, point, Map::new())
         });
-    let doc = "As patch, with options: answer (the token whose prediction counts, an id or the text of one token), wrong (another: then the metric is the difference of the two logits), position (whose prediction counts; -1), by (\"position\" or \"head\"), normalize (true; false gives the metric itself). p.scores is a tensor [layers, positions] or [layers, heads]; p.clean and p.corrupt are the metric after each prompt.\n\n```\nm.patch(\"if thou do\", \"if he do\", \"z\", #{ answer: 20, wrong: 30, by: \"head\" })\n```";
+    let doc = "Activation patching with another metric, or by head.";
     let h = host.clone();
     define(
         "patch",
         &["m: Model", "clean: string|array", "corrupt: string|array", "point: string", "options: map", "Patching"],
         doc,
     )
+    .options(&[PATCH])
+    .example("c.patch(\"if thou do\", \"if he do\", \"z\", #{ answer: 20, wrong: 30, by: \"head\" })")
     .register_into_engine(
         engine,
         move |m: &mut ModelHandle, clean: Dynamic, corrupt: Dynamic, point: &str, options: Map| {
             patch(&h, m, &clean, &corrupt, point, options)
         },
     );
+}
+
+/// The outcome as a type of its own.
+fn parts(engine: &mut Engine, host: &Host) {
+    let about = "What activation patching found: a heat map of blocks by positions or heads.";
+    let example = "let p = c.patch(\"if thou do\", \"if he do\", \"resid_pre\");\np.scores.shape.len() // → 2";
+    define_type::<PatchingHandle>(engine, "Patching", about, example);
+    host.shows::<PatchingHandle>(engine, show);
+    let p = |name: &str, kind: &str, doc: &str| property(name, &["p: Patching", kind], doc);
+    p("scores", "Tensor", "A tensor [layers, positions] or [layers, heads].")
+        .register_into_engine(engine, |p: &mut PatchingHandle| p.found.scores.clone());
+    p("clean", "float", "The metric after the clean prompt.")
+        .register_into_engine(engine, |p: &mut PatchingHandle| f64::from(p.found.clean_value));
+    p("corrupt", "float", "The metric after the corrupt prompt.")
+        .register_into_engine(engine, |p: &mut PatchingHandle| f64::from(p.found.corrupt_value));
+    p("answer", "int", "The token whose prediction counts.")
+        .register_into_engine(engine, |p: &mut PatchingHandle| i64::from(p.found.answer));
+    let wrong = |p: &mut PatchingHandle| p.found.wrong.map_or(Dynamic::UNIT, |token| i64::from(token).into());
+    p("wrong", "int", "The token whose logit is subtracted, or ().").register_into_engine(engine, wrong);
+    let names = |p: &mut PatchingHandle| -> Array { names(&p.found).map(Dynamic::from).collect() };
+    p("names", "array", "The hook points that were patched, one for each row of the scores.")
+        .register_into_engine(engine, names);
+    p("tokens", "array", "The tokens of the clean prompt.")
+        .register_into_engine(engine, |p: &mut PatchingHandle| table::token_array(&p.model, &p.found.clean));
+    p("corrupt_tokens", "array", "The tokens of the corrupt prompt.")
+        .register_into_engine(engine, |p: &mut PatchingHandle| table::token_array(&p.model, &p.found.corrupt));
 }
 
 fn patch(
@@ -76,21 +110,21 @@ fn patch(
 }
 
 fn patch_options(model: &Model, map: Map) -> ScriptResult<PatchOptions> {
-    let mut o = Options::new("patch", map);
+    let mut o = Options::of("patch", &[PATCH], map);
     let token = |name: &str, value: Option<Dynamic>| -> ScriptResult<Option<Token>> {
         value.map(|value| gradients::token(model, "patch", name, &value)).transpose()
     };
     let d = PatchOptions::default();
     let options = PatchOptions {
-        answer: token("answer", o.take("answer", &["token"])?)?,
-        wrong: token("wrong", o.take("wrong", &["minus"])?)?,
-        position: o.take("position", &[])?.unwrap_or(d.position),
-        by: match o.choice("by", &["position", "head"])? {
+        answer: token("answer", o.get("answer")?)?,
+        wrong: token("wrong", o.get("wrong")?)?,
+        position: o.get("position")?.unwrap_or(d.position),
+        by: match o.get::<String>("by")?.as_deref() {
             Some("head") => Some(PatchBy::Head),
             Some(_) => Some(PatchBy::Position),
             None => None,
         },
-        normalize: o.take("normalize", &[])?.unwrap_or(d.normalize),
+        normalize: o.get("normalize")?.unwrap_or(d.normalize),
     };
     o.finish()?;
     if options.wrong.is_some() && options.answer == options.wrong {
