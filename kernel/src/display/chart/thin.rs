@@ -109,8 +109,8 @@ mod tests {
     fn points_on_one_pixel_are_one() {
         let x: Vec<f64> = (0..100_000).map(|i| f64::from(i % 50)).collect();
         assert_eq!(points(&x, &x, 1000).unwrap().0.len(), 50);
-        let y: Vec<f64> = (0..100_000).map(|i| f64::from(i) * 0.618_033_988_7 % 1.0).collect();
-        let z: Vec<f64> = (0..100_000).map(|i| f64::from(i) * 0.414_213_562_4 % 1.0).collect();
+        let y: Vec<f64> = (0..100_000).map(|i| f64::from(i) * 0.618_033_988_749_894_9 % 1.0).collect();
+        let z: Vec<f64> = (0..100_000).map(|i| f64::from(i) * 0.414_213_562_373_095 % 1.0).collect();
         assert_eq!(points(&y, &z, 5000).unwrap().0.len(), 5000);
     }
 }
