@@ -1,5 +1,6 @@
 //! Heatmaps.
 
+use super::tables::{COMMON, HEATMAP};
 use super::{data, look, shrink};
 use crate::display::chart::{Chart, Content, Grid, GridLabels, PALETTES, Palette};
 use crate::display::type_name;
@@ -24,19 +25,19 @@ const MANY: usize = 1000;
 /// When there is nothing to show, or an option is not understood.
 pub fn chart(host: &Host, value: &Dynamic, map: Map) -> ScriptResult<Chart> {
     let (t, named) = matrix(value)?;
-    let mut o = Options::new("heatmap", map);
-    let side = o.take::<usize>("pixels", &["max_size"])?.unwrap_or(SIDE);
-    let pool = match o.choice("pool", &["mean", "max"])? {
+    let mut o = Options::of("heatmap", &[HEATMAP, COMMON], map);
+    let side = o.get::<usize>("pixels")?.unwrap_or(SIDE);
+    let pool = match o.get::<String>("pool")?.as_deref() {
         Some("max") => Pool::Farthest,
         _ => Pool::Mean,
     };
-    let palette = o.take::<String>("cmap", &["scheme", "palette"])?.map(|n| palette(&n)).transpose()?;
-    let range = look::range(&mut o, "range", &["clim"])?;
-    let (vmin, vmax) = (o.take::<f64>("vmin", &[])?, o.take::<f64>("vmax", &[])?);
-    let center = o.take::<f64>("center", &["centre"])?;
-    let annotate = o.take::<bool>("values", &["annot", "annotate"])?.unwrap_or(false);
-    let columns = o.take::<Dynamic>("x_labels", &["column_labels", "columns", "xticklabels"])?;
-    let rows = o.take::<Dynamic>("y_labels", &["row_labels", "rows", "yticklabels"])?;
+    let palette = o.get::<String>("cmap")?.map(|n| palette(&n)).transpose()?;
+    let range = look::range(&mut o, "range")?;
+    let (vmin, vmax) = (o.get::<f64>("vmin")?, o.get::<f64>("vmax")?);
+    let center = o.get::<f64>("center")?;
+    let annotate = o.get::<bool>("values")?.unwrap_or(false);
+    let columns = o.get::<Dynamic>("x_labels")?;
+    let rows = o.get::<Dynamic>("y_labels")?;
     let empty = Chart::new(Content::Series(Vec::new()));
     let mut chart = Chart { grid_lines: false, ..empty };
     look::common(&mut o, &mut chart)?;

@@ -1,6 +1,7 @@
 //! Histograms: values counted where they lie.
 
 use super::data::{self, Pick};
+use super::tables::{AXES, COMMON, HISTOGRAM};
 use super::{look, make, shrink};
 use crate::display::chart::{Chart, Content, Mark, Series, Stack};
 use crate::script::Host;
@@ -21,22 +22,22 @@ const MOST_BINS: usize = 1000;
 /// # Errors
 /// When there is nothing to count, or an option is not understood.
 pub fn chart(host: &Host, value: &Dynamic, map: Map) -> ScriptResult<Chart> {
-    let mut o = Options::new("histogram", map);
+    let mut o = Options::of("histogram", &[HISTOGRAM, AXES, COMMON], map);
     let mut chart = Chart::new(Content::Series(Vec::new()));
-    let bins = o.take::<usize>("bins", &[])?;
+    let bins = o.get::<usize>("bins")?;
     if let Some(bad) = bins.filter(|n| *n == 0 || *n > MOST_BINS) {
         return Err(o.wrong("bins", "1 to 1000", &Dynamic::from(bad as i64)));
     }
-    let range = look::range(&mut o, "range", &[])?;
-    let density = o.take::<bool>("density", &["normalize", "normalise"])?.unwrap_or(false);
-    let stacked = o.take::<bool>("stacked", &["stack"])?.unwrap_or(false);
+    let range = look::range(&mut o, "range")?;
+    let density = o.get::<bool>("density")?.unwrap_or(false);
+    let stacked = o.get::<bool>("stacked")?.unwrap_or(false);
     let opacity = look::opacity(&mut o)?;
     let mut pick = Pick::default();
-    if let Some(given) = o.take::<Dynamic>("x", &["y"])? {
+    if let Some(given) = o.get::<Dynamic>("x")? {
         pick.y = look::words(&given).ok_or_else(|| o.wrong("x", "a column's name, or an array of them", &given))?;
     }
     let colors = make::color_option(&mut o, value, &mut pick)?;
-    let labels = o.take::<Dynamic>("labels", &["label", "names"])?;
+    let labels = o.get::<Dynamic>("labels")?;
     look::axes(&mut o, &mut chart)?;
     look::common(&mut o, &mut chart)?;
     o.finish()?;

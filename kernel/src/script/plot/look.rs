@@ -18,27 +18,27 @@ pub fn common(o: &mut Options, chart: &mut Chart) -> ScriptResult<()> {
             *into = v.replace(['\n', '\r', '\t'], " ");
         }
     };
-    text(o.take("title", &[])?, &mut chart.title);
-    let (x, y) = (o.take("x_label", &["xlabel"])?, o.take("y_label", &["ylabel"])?);
+    text(o.get("title")?, &mut chart.title);
+    let (x, y) = (o.get("x_label")?, o.get("y_label")?);
     // The labels are those of the sides that one sees.
     let (along, across) = if chart.horizontal { (y, x) } else { (x, y) };
     text(along, &mut chart.x.label);
     text(across, &mut chart.y.label);
     for (name, side) in [("width", &mut chart.width), ("height", &mut chart.height)] {
-        if let Some(pixels) = o.take::<f64>(name, &[])? {
+        if let Some(pixels) = o.get::<f64>(name)? {
             if !SIDES.contains(&pixels) {
                 return Err(o.wrong(name, "60 to 4000 pixels", &pixels.into()));
             }
             *side = Some(pixels);
         }
     }
-    if let Some(legend) = o.take::<bool>("legend", &["colorbar"])? {
+    if let Some(legend) = o.get::<bool>("legend")? {
         chart.legend = Some(legend);
     }
-    if o.take::<bool>("notes", &[])? == Some(false) {
+    if o.get::<bool>("notes")? == Some(false) {
         chart.notes.clear();
     }
-    if let Some(name) = o.take::<String>("background", &[])? {
+    if let Some(name) = o.get::<String>("background")? {
         chart.background = match name.as_str() {
             "transparent" | "none" => None,
             "dark" => Some(Rgb([0x11, 0x11, 0x11])),
@@ -51,13 +51,13 @@ pub fn common(o: &mut Options, chart: &mut Chart) -> ScriptResult<()> {
 
 /// Scales, ranges and lines of the axes.
 pub fn axes(o: &mut Options, chart: &mut Chart) -> ScriptResult<()> {
-    let log_x = o.take::<bool>("log_x", &["logx"])?;
-    let log_y = o.take::<bool>("log_y", &["logy"])?;
-    let x_scale = o.choice("x_scale", &["linear", "log"])?;
-    let y_scale = o.choice("y_scale", &["linear", "log"])?;
-    let x_range = range(o, "x_range", &["xlim"])?;
-    let y_range = range(o, "y_range", &["ylim"])?;
-    let log = |flag: Option<bool>, word: Option<&str>| flag.or(word.map(|w| w == "log"));
+    let log_x = o.get::<bool>("log_x")?;
+    let log_y = o.get::<bool>("log_y")?;
+    let x_scale = o.get::<String>("x_scale")?;
+    let y_scale = o.get::<String>("y_scale")?;
+    let x_range = range(o, "x_range")?;
+    let y_range = range(o, "y_range")?;
+    let log = |flag: Option<bool>, word: Option<String>| flag.or(word.map(|w| w == "log"));
     // As with labels, x is the side below.
     let flip = chart.horizontal;
     let (along, across) = (&mut chart.x, &mut chart.y);
@@ -70,19 +70,15 @@ pub fn axes(o: &mut Options, chart: &mut Chart) -> ScriptResult<()> {
             axis.range = range;
         }
     }
-    if let Some(lines) = o.take::<bool>("grid", &[])? {
+    if let Some(lines) = o.get::<bool>("grid")? {
         chart.grid_lines = lines;
     }
     Ok(())
 }
 
 /// Two ends, `()` for one that is left open.
-pub fn range(
-    o: &mut Options,
-    name: &'static str,
-    aliases: &[&'static str],
-) -> ScriptResult<Option<(Option<f64>, Option<f64>)>> {
-    let Some(value) = o.take::<Dynamic>(name, aliases)? else { return Ok(None) };
+pub fn range(o: &mut Options, name: &'static str) -> ScriptResult<Option<(Option<f64>, Option<f64>)>> {
+    let Some(value) = o.get::<Dynamic>(name)? else { return Ok(None) };
     let wrong = || o.wrong(name, "two numbers, the lower first, such as [0, 1]; () leaves an end open", &value);
     let array = value.read_lock::<Array>().map(|a| a.clone()).ok_or_else(wrong)?;
     let [low, high] = array.as_slice() else { return Err(wrong()) };
@@ -99,13 +95,13 @@ pub fn range(
 
 /// The opacity of marks.
 pub fn opacity(o: &mut Options) -> ScriptResult<Option<f64>> {
-    let Some(value) = o.take::<f64>("opacity", &["alpha"])? else { return Ok(None) };
+    let Some(value) = o.get::<f64>("opacity")? else { return Ok(None) };
     if (0.0..=1.0).contains(&value) { Ok(Some(value)) } else { Err(o.wrong("opacity", "0 to 1", &value.into())) }
 }
 
 /// A positive number of pixels.
-pub fn pixels(o: &mut Options, name: &'static str, aliases: &[&'static str]) -> ScriptResult<Option<f64>> {
-    let Some(value) = o.take::<f64>(name, aliases)? else { return Ok(None) };
+pub fn pixels(o: &mut Options, name: &'static str) -> ScriptResult<Option<f64>> {
+    let Some(value) = o.get::<f64>(name)? else { return Ok(None) };
     if value > 0.0 && value <= 200.0 {
         Ok(Some(value))
     } else {

@@ -1,6 +1,7 @@
 //! Lines, points and bars.
 
 use super::data::{self, Column, Data, Pick};
+use super::tables::{KINDS, PLOT, of_kind};
 use super::{heatmap, histogram, look, shrink};
 use crate::display::chart::{Axis, Chart, Content, Mark, Series, Stack};
 use crate::script::Host;
@@ -22,13 +23,11 @@ pub fn chart(host: &Host, function: &'static str, x: Option<Dynamic>, y: Dynamic
     let mut options = options;
     let kind = match function {
         "plot" => {
-            let given = options.remove("kind");
-            let kinds = ["line", "scatter", "bar", "histogram", "heatmap"];
-            match given {
-                Some(word) => Options::new("plot", Map::from([("kind".into(), word)])).choice("kind", &kinds)?,
+            let asked = match options.remove("kind") {
+                Some(word) => Options::of("plot", &[PLOT], Map::from([("kind".into(), word)])).get::<String>("kind")?,
                 None => None,
-            }
-            .unwrap_or_else(|| fitting(&y, x.as_ref()))
+            };
+            KINDS.iter().copied().find(|k| Some(*k) == asked.as_deref()).unwrap_or_else(|| fitting(&y, x.as_ref()))
         }
         other => other,
     };
@@ -53,12 +52,12 @@ fn fitting(y: &Dynamic, x: Option<&Dynamic>) -> &'static str {
 }
 
 fn of_series(function: &'static str, kind: &str, x: Option<Dynamic>, y: &Dynamic, map: Map) -> ScriptResult<Chart> {
-    let mut o = Options::new(function, map);
+    let mut o = Options::of(function, &of_kind(kind), map);
     let mut chart = Chart::new(Content::Series(Vec::new()));
-    chart.horizontal = kind == "bar" && o.take::<bool>("horizontal", &[])?.unwrap_or(false);
+    chart.horizontal = kind == "bar" && o.get::<bool>("horizontal")?.unwrap_or(false);
     let own = Own::take(&mut o, kind)?;
     let (pick, x, colors) = columns(&mut o, function, x, y)?;
-    let labels = o.take::<Dynamic>("labels", &["label", "names"])?;
+    let labels = o.get::<Dynamic>("labels")?;
     let data = data::read(function, y, &pick)?;
     (chart.x.label, chart.y.label) = (data.x_label.clone(), data.y_label.clone());
     look::axes(&mut o, &mut chart)?;
@@ -80,7 +79,7 @@ fn of_series(function: &'static str, kind: &str, x: Option<Dynamic>, y: &Dynamic
 struct Own {
     mark: Mark,
     opacity: f64,
-    sort: Option<&'static str>,
+    sort: Option<String>,
     stacked: bool,
     normalize: bool,
 }
@@ -91,19 +90,19 @@ impl Own {
         let mut own = Self { mark: Mark::Bar, opacity: 1.0, sort: None, stacked: false, normalize: false };
         match kind {
             "scatter" => {
-                let size = look::pixels(o, "point_size", &["size"])?.unwrap_or(6.0);
+                let size = look::pixels(o, "point_size")?.unwrap_or(6.0);
                 own.mark = Mark::Point { size };
                 // Where points overlap it grows darker.
                 own.opacity = 0.75;
             }
             "bar" => {
-                own.normalize = o.take::<bool>("normalize", &["normalise"])?.unwrap_or(false);
-                own.stacked = o.take::<bool>("stacked", &["stack"])?.unwrap_or(own.normalize);
-                own.sort = o.choice("sort", &["ascending", "descending"])?;
+                own.normalize = o.get::<bool>("normalize")?.unwrap_or(false);
+                own.stacked = o.get::<bool>("stacked")?.unwrap_or(own.normalize);
+                own.sort = o.get::<String>("sort")?;
             }
             _ => {
-                let width = look::pixels(o, "line_width", &["linewidth"])?.unwrap_or(1.8);
-                let points = o.take::<bool>("points", &["marker", "markers"])?.unwrap_or(false);
+                let width = look::pixels(o, "line_width")?.unwrap_or(1.8);
+                let points = o.get::<bool>("points")?.unwrap_or(false);
                 own.mark = Mark::Line { width, points };
             }
         }
@@ -121,7 +120,7 @@ fn columns(
 ) -> ScriptResult<(Pick, Option<Column>, Vec<String>)> {
     let mut pick = Pick::default();
     let mut positions = x;
-    if let Some(given) = o.take::<Dynamic>("x", &[])? {
+    if let Some(given) = o.get::<Dynamic>("x")? {
         match look::words(&given).as_deref() {
             Some([name]) if !given.is_array() => pick.x = Some(name.clone()),
             _ if positions.is_some() => {
@@ -130,7 +129,7 @@ fn columns(
             _ => positions = Some(given),
         }
     }
-    if let Some(given) = o.take::<Dynamic>("y", &[])? {
+    if let Some(given) = o.get::<Dynamic>("y")? {
         pick.y = look::words(&given).ok_or_else(|| o.wrong("y", "a column's name, or an array of them", &given))?;
     }
     let colors = color_option(o, y, &mut pick)?;
@@ -139,7 +138,7 @@ fn columns(
 
 /// The option `color`: the column whose values are series of their own, or colours.
 pub fn color_option(o: &mut Options, data: &Dynamic, pick: &mut Pick) -> ScriptResult<Vec<String>> {
-    let Some(given) = o.take::<Dynamic>("color", &["colour", "colors"])? else { return Ok(Vec::new()) };
+    let Some(given) = o.get::<Dynamic>("color")? else { return Ok(Vec::new()) };
     let words = look::words(&given)
         .ok_or_else(|| o.wrong("color", "a colour, an array of them, or a column's name", &given))?;
     let is_column = |name: &String| {
@@ -186,7 +185,7 @@ fn fill(function: &'static str, chart: &mut Chart, data: Data, x: Option<Column>
         let mark = own.mark.clone();
         out.push(Series { name: s.name, mark, x: Arc::new(x), y, color: None, opacity: own.opacity });
     }
-    if let Some(order) = own.sort {
+    if let Some(order) = own.sort.as_deref() {
         sort(function, &mut out, &mut names, order == "descending")?;
     }
     chart.x.categories = names;

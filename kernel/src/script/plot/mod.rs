@@ -6,25 +6,26 @@ mod histogram;
 mod look;
 mod make;
 mod shrink;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 use super::error::{ScriptResult, guard, raise, raise_text};
-use super::options::Options;
-use super::{Host, define};
+use super::options::{OptionSpec, Options};
+use super::{Host, define, define_type};
 use crate::display::chart::{self, Chart, Content};
 use crate::display::width;
 use minerva_engine::Error;
 use minerva_engine::tensor::Histogram;
 use rhai::{Dynamic, Engine, Map};
 use std::path::Path;
-
-/// What every chart understands beside its own options.
-const COMMON: &str = "title, x_label, y_label, width, height, legend, notes, background";
+use tables::{AXES, COMMON, HEATMAP, HISTOGRAM, LINE, PLOT, SAVE, SERIES, of_kind};
 
 /// Registers the functions that make charts and the methods of a chart.
 pub fn register(engine: &mut Engine, host: &Host) {
-    engine.register_type_with_name::<Chart>("Chart");
+    let about =
+        "A chart: drawn in a notebook, as text in a terminal, saved as a picture. `a + b` draws one over the other.";
+    define_type::<Chart>(engine, "Chart", about, "plot([1, 4, 9, 16]).save(\"squares.png\");");
     host.shows::<Chart>(engine, |c| chart::bundle(c, width()));
     // In text no picture is needed: these replace what `shows` registered.
     for name in ["to_string", "to_debug", "print", "debug"] {
@@ -38,35 +39,48 @@ pub fn register(engine: &mut Engine, host: &Host) {
 }
 
 fn series(engine: &mut Engine, host: &Host) {
-    let axes = "log_x, log_y, x_range, y_range, grid";
-    let line = format!(
-        "A line through values: an array, a tensor [n] or [series, n], a map of arrays, or a table with the columns named by the options x, y and color. NaN is a gap. Options: x, y, color, labels, line_width, points, opacity, {axes}, {COMMON}.\n\n```\nline(#{{ train: [4.1, 3.2, 2.9], test: [4.3, 3.6, 3.5] }}, #{{ x_label: \"epoch\", y_label: \"loss\" }})\n```"
-    );
-    let scatter = format!(
-        "A point for each pair of positions and values; data as in line. Options: x, y, color, labels, point_size, opacity, {axes}, {COMMON}.\n\n```\nscatter([1, 2, 3], [2.0, 4.1, 5.9], #{{ x_label: \"layer\", y_label: \"norm\" }})\n```"
-    );
-    let bar = format!(
-        "A bar for each value: names and values, a map of numbers, a map of arrays (beside one another, or stacked), or a table with the columns named by the options x, y and color. Options: x, y, color, labels, horizontal, stacked, normalize, sort, opacity, {axes}, {COMMON}.\n\n```\nbar([\"the\", \"a\", \"my\"], [0.5, 0.3, 0.2], #{{ horizontal: true, x_label: \"p\" }})\n```"
-    );
-    let plot = format!(
-        "A chart of whatever it is given: a line for numbers, bars for named numbers, a histogram for counted ones, or what kind says: \"line\", \"scatter\", \"bar\", \"histogram\" or \"heatmap\", with the options of that function. Options: kind, x, y, color, labels, line_width, points, opacity, {axes}, {COMMON}.\n\n```\nplot([1, 4, 9, 16], #{{ title: \"Squares\" }})\n```"
-    );
-    for (kind, doc) in [("line", line), ("scatter", scatter), ("bar", bar), ("plot", plot)] {
+    let line = "A line through values: an array, a tensor [n] or [series, n], a map of arrays, or a table with the columns named by the options x, y and color. NaN is a gap.";
+    let scatter = "A point for each pair of positions and values; data as in line.";
+    let bar = "A bar for each value: names and values, a map of numbers, a map of arrays (beside one another, or stacked), or a table with the columns named by the options x, y and color.";
+    let plot = "A chart of whatever it is given: a line for numbers, bars for named numbers, a histogram for counted ones, or what the option kind says, with the options of that function.";
+    let kinds: [(_, _, _, &[&'static [OptionSpec]]); 4] = [
+        (
+            "line",
+            line,
+            "line(#{ train: [4.1, 3.2, 2.9], test: [4.3, 3.6, 3.5] }, #{ x_label: \"epoch\", y_label: \"loss\" })",
+            &of_kind("line"),
+        ),
+        (
+            "scatter",
+            scatter,
+            "scatter([1, 2, 3], [2.0, 4.1, 5.9], #{ x_label: \"layer\", y_label: \"norm\" })",
+            &of_kind("scatter"),
+        ),
+        (
+            "bar",
+            bar,
+            "bar([\"the\", \"a\", \"my\"], [0.5, 0.3, 0.2], #{ horizontal: true, x_label: \"p\" })",
+            &of_kind("bar"),
+        ),
+        ("plot", plot, "plot([1, 4, 9, 16], #{ title: \"Squares\" })", &[PLOT, LINE, SERIES, AXES, COMMON]),
+    ];
+    for (kind, doc, example, tables) in kinds {
         let run =
             move |host: &Host, x: Option<Dynamic>, y: Dynamic, options: Map| make::chart(host, kind, x, y, options);
         let h = host.clone();
-        define(kind, &["data: array|Tensor|map", "Chart"], &doc)
+        define(kind, &["data: array|Tensor|map", "Chart"], doc)
             .register_into_engine(engine, move |y: Dynamic| run(&h, None, y, Map::new()));
         let h = host.clone();
-        define(kind, &["data: array|Tensor|map", "options: map", "Chart"], &doc).register_into_engine(
-            engine,
-            move |a: Dynamic, b: Dynamic| match b.is_map() && !is_data(&a, &b) {
+        define(kind, &["data: array|Tensor|map", "options: map", "Chart"], doc)
+            .options(tables)
+            .example(example)
+            .register_into_engine(engine, move |a: Dynamic, b: Dynamic| match b.is_map() && !is_data(&a, &b) {
                 true => run(&h, None, a, b.cast::<Map>()),
                 false => run(&h, Some(a), b, Map::new()),
-            },
-        );
+            });
         let h = host.clone();
-        define(kind, &["x: array|Tensor", "y: array|Tensor|map", "options: map", "Chart"], &doc)
+        define(kind, &["x: array|Tensor", "y: array|Tensor|map", "options: map", "Chart"], doc)
+            .options(tables)
             .register_into_engine(engine, move |x: Dynamic, y: Dynamic, options: Map| run(&h, Some(x), y, options));
     }
 }
@@ -80,28 +94,28 @@ fn is_data(first: &Dynamic, second: &Dynamic) -> bool {
 }
 
 fn counts(engine: &mut Engine, host: &Host) {
-    let doc = format!(
-        "How values are spread, in equal bins: of an array, all values of a tensor (read where they lie, however large), a map of either, or columns of a table. Options: bins, range, density, stacked, x, y, color, labels, opacity, log_y, y_range, grid, {COMMON}.\n\n```\nhistogram(randn([10000], 1), #{{ bins: 40, x_label: \"value\" }})\n```"
-    );
+    let doc = "How values are spread, in equal bins: of an array, all values of a tensor (read where they lie, however large), a map of either, or columns of a table.";
     let h = host.clone();
-    define("histogram", &["data: array|Tensor|map", "Chart"], &doc)
+    define("histogram", &["data: array|Tensor|map", "Chart"], doc)
         .register_into_engine(engine, move |data: Dynamic| histogram::chart(&h, &data, Map::new()));
     let h = host.clone();
-    define("histogram", &["data: array|Tensor|map", "options: map", "Chart"], &doc)
+    define("histogram", &["data: array|Tensor|map", "options: map", "Chart"], doc)
+        .options(&[HISTOGRAM, AXES, COMMON])
+        .example("histogram(randn([10000], 1), #{ bins: 40, x_label: \"value\" })")
         .register_into_engine(engine, move |data: Dynamic, options: Dynamic| {
             histogram::chart(&h, &data, options_or("histogram", "bins", options)?)
         });
 }
 
 fn grids(engine: &mut Engine, host: &Host) {
-    let doc = format!(
-        "A matrix as colours: a tensor [rows, columns], nested arrays, or a table of numbers. Signed values are blue and red around zero, others run through viridis. A large matrix is averaged down to at most `pixels` cells a side; pool: \"max\" shows the value farthest from zero instead. Options: x_labels, y_labels, cmap, range, center, values, pixels, pool, {COMMON}.\n\n```\nheatmap(randn([8, 8], 1), #{{ x_label: \"key\", y_label: \"query\" }})\n```"
-    );
+    let doc = "A matrix as colours: a tensor [rows, columns], nested arrays, or a table of numbers. Signed values are blue and red around zero, others run through viridis.";
     let h = host.clone();
-    define("heatmap", &["data: Tensor|array", "Chart"], &doc)
+    define("heatmap", &["data: Tensor|array", "Chart"], doc)
         .register_into_engine(engine, move |data: Dynamic| heatmap::chart(&h, &data, Map::new()));
     let h = host.clone();
-    define("heatmap", &["data: Tensor|array", "options: map", "Chart"], &doc)
+    define("heatmap", &["data: Tensor|array", "options: map", "Chart"], doc)
+        .options(&[HEATMAP, COMMON])
+        .example("heatmap(randn([8, 8], 1), #{ x_label: \"key\", y_label: \"query\" })")
         .register_into_engine(engine, move |data: Dynamic, options: Dynamic| {
             heatmap::chart(&h, &data, options_or("heatmap", "pixels", options)?)
         });
@@ -118,26 +132,24 @@ fn options_or(function: &'static str, name: &str, value: Dynamic) -> ScriptResul
 }
 
 fn methods(engine: &mut Engine) {
-    let doc = "Writes the chart into a file: a picture (.svg, .png) or its Vega-Lite specification (.json).\n\n```\nline([1, 2, 3]).save(\"chart.svg\")\n```";
+    let doc = "Writes the chart into a file: a picture (.svg, .png) or its Vega-Lite specification (.json).";
     define("save", &["chart: Chart", "path: string"], doc)
+        .example("line([1, 2, 3]).save(\"chart.svg\");")
         .register_into_engine(engine, |c: Chart, path: &str| guard(|| chart::save(&c, Path::new(path), None)));
-    let doc = "Writes the chart into a file; scale is the pixels of a .png per pixel of the chart, 2 where nothing is said. Options: scale.\n\n```\nline([1, 2, 3]).save(\"chart.png\", #{ scale: 3 })\n```";
-    define("save", &["chart: Chart", "path: string", "options: map"], doc).register_into_engine(
-        engine,
-        |c: Chart, path: &str, options: Map| -> ScriptResult<()> {
-            let mut options = Options::new("save", options);
-            let scale = options.take::<f64>("scale", &[])?;
+    define("save", &["chart: Chart", "path: string", "options: map"], doc)
+        .options(&[SAVE])
+        .example("line([1, 2, 3]).save(\"chart.png\", #{ scale: 3 });")
+        .register_into_engine(engine, |c: Chart, path: &str, options: Map| -> ScriptResult<()> {
+            let mut options = Options::of("save", &[SAVE], options);
+            let scale = options.get::<f64>("scale")?;
             options.finish()?;
             guard(|| chart::save(&c, Path::new(path), scale))
-        },
-    );
-    let doc = format!(
-        "The same chart with another look. Options: log_x, log_y, x_range, y_range, grid, {COMMON}.\n\n```\nline([1, 10, 100]).options(#{{ log_y: true, title: \"Growth\" }})\n```"
-    );
-    define("options", &["chart: Chart", "options: map", "Chart"], &doc).register_into_engine(
-        engine,
-        |mut c: Chart, options: Map| -> ScriptResult<Chart> {
-            let mut options = Options::new("options", options);
+        });
+    define("options", &["chart: Chart", "options: map", "Chart"], "The same chart with another look.")
+        .options(&[AXES, COMMON])
+        .example("line([1, 10, 100]).options(#{ log_y: true, title: \"Growth\" })")
+        .register_into_engine(engine, |mut c: Chart, options: Map| -> ScriptResult<Chart> {
+            let mut options = Options::of("options", &[AXES, COMMON], options);
             if matches!(c.content, Content::Series(_)) {
                 look::axes(&mut options, &mut c)?;
             }
@@ -145,16 +157,14 @@ fn methods(engine: &mut Engine) {
             options.finish()?;
             look::check(&mut c, "options")?;
             Ok(c)
-        },
-    );
-    let doc = "The Vega-Lite specification of the chart, as JSON.\n\n```\nline([1, 2, 3]).to_json()\n```";
-    define("to_json", &["chart: Chart", "string"], doc).register_into_engine(
-        engine,
-        |c: Chart| -> ScriptResult<String> {
+        });
+    define("to_json", &["chart: Chart", "string"], "The Vega-Lite specification of the chart, as JSON.")
+        .example("line([1, 2, 3]).to_json()")
+        .register_into_engine(engine, |c: Chart| -> ScriptResult<String> {
             let bytes = guard(|| chart::encode(&c, "json", None))?;
             String::from_utf8(bytes).map_err(|e| raise_text("InternalError", e.to_string()))
-        },
-    );
+        });
     define("+", &["a: Chart", "b: Chart", "Chart"], "One chart over the other, on the same axes.")
+        .example("line([1, 2, 3]) + scatter([1, 2, 3])")
         .register_into_engine(engine, make::layered);
 }
