@@ -8,6 +8,7 @@ use crate::panics;
 use crate::repl;
 use crate::run::notebook::{self, NotebookOptions, Watch};
 use crate::run::script;
+use crate::rust_cells;
 use crate::session::{Session, SessionOptions};
 use crate::terminal::{Printer, STOPPED, Stream, colour, is_terminal, on_ctrl_c};
 use clap::Parser;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "{}", cpu::message(&missing));
         return exit(WRONG_PROCESSOR);
     }
+    rust_cells::hook();
     panics::silence_all();
     let code = panics::catch(|| command(Arguments::parse())).unwrap_or_else(|panic| {
         complain(&panic.to_string());

@@ -25,10 +25,11 @@ mod types;
 mod variables;
 
 pub use crate::script::SessionEvent;
-pub use cell_error::CellError;
+pub use cell_error::{CellError, Frame};
 pub use complete::KEYWORDS;
 pub use state::Session;
 pub use types::{Completeness, Completion, Execute, Match, MatchKind, Outcome, SessionOptions};
+pub(crate) use variables::Variables;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use super::variables::Variables;
 use super::{complete, completeness, language, run_cell};
 use crate::display::Bundle;
 use crate::panics;
+use crate::rust_cells::{self, RustCells};
 use crate::script::core::ExitCode;
 use crate::script::names::Names;
 use crate::script::{Events, Host};
@@ -31,6 +32,7 @@ pub struct Session {
     sources: Sources,
     names: OnceLock<Names>,
     low_memory: LowMemory,
+    rust: RustCells,
 }
 
 impl Session {
@@ -43,7 +45,8 @@ impl Session {
         let engine = language::engine(&host, &variables, &functions, &low_memory);
         let args = options.args.into_iter().map(Dynamic::from).collect();
         variables.set_constant("args", Dynamic::from_array(args));
-        Self { engine, host, variables, functions, sources: Sources::default(), names: OnceLock::new(), low_memory }
+        let (sources, names, rust) = (Sources::default(), OnceLock::new(), RustCells::default());
+        Self { engine, host, variables, functions, sources, names, low_memory, rust }
     }
 
     /// The flag that stops the running cell; raise it from any thread. The next cell starts with it cleared.
@@ -82,23 +85,37 @@ impl Session {
         }
     }
 
+    /// The program that runs Rust cells, where that is not the running one: see [`rust_cells::hook`].
+    pub fn set_rust_program(&self, program: std::path::PathBuf) {
+        self.rust.set_program(program);
+    }
+
     /// What can stand at the cursor, which is counted in characters.
     pub fn complete(&self, code: &str, cursor: usize) -> Completion {
+        if let Some(completion) = rust_cells::complete(code, cursor, &self.variables, &self.rust) {
+            return completion;
+        }
         complete::complete(code, cursor, &self.variables, self.names())
     }
 
     /// What is known about the name at the cursor, which is counted in characters.
     pub fn inspect(&self, code: &str, cursor: usize) -> Option<Bundle> {
+        if let Some(bundle) = rust_cells::inspect(code, cursor) {
+            return Some(bundle);
+        }
         complete::inspect(code, cursor, &self.variables, self.names(), &self.host)
     }
 
     /// Whether `code` can be run as it stands, or needs more lines.
     pub fn is_complete(&self, code: &str) -> Completeness {
-        completeness::of(&self.engine, code)
+        rust_cells::is_complete(code).unwrap_or_else(|| completeness::of(&self.engine, code))
     }
 
     fn run(&mut self, request: &Execute) -> Result<Outcome, CellError> {
         self.sources.add(&request.cell_name, &request.code);
+        if let Some(cell) = rust_cells::split(&request.code) {
+            return self.run_rust(request, &cell);
+        }
         if let Some(name) = question(&request.code) {
             let known = self.inspect(name, name.chars().count());
             let said = known.unwrap_or_else(|| Bundle::text(format!("nothing is known of `{name}`")));
@@ -125,6 +142,15 @@ impl Session {
                 _ => Err(self.explain(*error, &request.cell_name)),
             },
         }
+    }
+
+    fn run_rust(&mut self, request: &Execute, cell: &rust_cells::Split<'_>) -> Result<Outcome, CellError> {
+        let given = self.rust.run(&request.cell_name, cell, &self.variables, &self.host)?;
+        if let Some(functions) = given.functions {
+            self.engine.register_global_module(functions.into());
+            self.names = OnceLock::new();
+        }
+        Ok(Outcome { result: Ok(given.shown.filter(|_| !request.silent)), exit: None })
     }
 
     /// Functions are defined before the first statement runs, as everywhere in Rhai, and replace those of earlier cells.
