@@ -28,9 +28,10 @@ quickstart:
 	@echo
 	@echo "Ready. Try:  minerva repl      or open notebooks/quickstart.ipynb in Jupyter with the kernel \"Minerva\"."
 
-# All tests, in both builds: Rust alone, then with llama.cpp (last, so that this is the binary that stays).
+# All tests, in both builds: Rust alone, then with llama.cpp (last, so that this is the binary that stays). Both have Rust
+# cells: what these bring changes the features of crates that everything shares, and would have it all compiled twice.
 test:
-	$(CARGO) test --release --locked --workspace --no-default-features
+	$(CARGO) test --release --locked --workspace --no-default-features --features rust-cells
 	$(CARGO) test --release --locked --workspace
 
 lint:

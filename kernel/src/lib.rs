@@ -11,6 +11,7 @@ pub mod jupyter;
 pub mod panics;
 pub mod repl;
 pub mod run;
+pub mod rust_cells;
 pub mod script;
 pub mod session;
 pub mod terminal;

@@ -46,6 +46,9 @@ fn scripts_run() {
 fn notebooks_run_and_show_something_in_every_cell_that_ends_in_a_value() {
     let folder = tempfile::tempdir().unwrap();
     for path in files("notebooks", "ipynb") {
+        if !cfg!(feature = "rust-cells") && path.ends_with("rust-cells.ipynb") {
+            continue;
+        }
         let done = folder.path().join(path.file_name().unwrap());
         let output = minerva(&["run".as_ref(), path.as_os_str(), "-o".as_ref(), done.as_os_str()]);
         check(&path, &output);

@@ -6,6 +6,7 @@ use crate::jupyter::install::Location;
 use crate::jupyter::{self, InstallOptions};
 use crate::run::notebook::{self, NotebookOptions, Watch};
 use crate::run::script;
+use crate::rust_cells;
 use crate::session::{Session, SessionOptions};
 use crate::terminal::{Printer, STOPPED, Stream, colour, is_terminal, on_ctrl_c};
 use crate::{docs, panics, repl};
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "{}", cpu::message(&missing));
         return exit(WRONG_PROCESSOR);
     }
+    rust_cells::hook();
     minerva_engine::memory::keep_freed();
     panics::silence_all();
     let code = panics::catch(|| command(Arguments::parse())).unwrap_or_else(|panic| {

@@ -1,6 +1,7 @@
 //! `minerva run FILE.rhai`, `minerva -e CODE`: a script from beginning to end.
 
 use crate::display::set_width;
+use crate::rust_cells;
 use crate::session::{Execute, Session, SessionOptions, magics};
 use crate::terminal::{Printer, STOPPED, Stream, asking, is_terminal, on_ctrl_c, window};
 use std::path::Path;
@@ -17,6 +18,10 @@ const NO_INPUT: i32 = 66;
 /// A text for a person and an exit code, when the file cannot be read.
 pub fn file(path: &Path, args: Vec<String>) -> Result<i32, (String, i32)> {
     let code = read(path).map_err(|e| (e, NO_INPUT))?;
+    if rust_cells::split(&code).is_some() {
+        let help = "help: a script file is one Rhai program; put the cells into a notebook and run that";
+        return Err((format!("{}: `%%rust` starts a cell of a notebook\n{help}", path.display()), FAILED));
+    }
     Ok(code_of(&without_shebang(&code), &path.display().to_string(), args, false))
 }
 

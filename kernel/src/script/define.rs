@@ -5,7 +5,8 @@
 //! fences. `help`, completion, inspection and the reference read that text.
 
 use super::options::OptionSpec;
-use rhai::{Engine, FuncRegistration, RhaiNativeFunc, Variant};
+use rhai::{Engine, FuncRegistration, Module, RhaiFunc, RhaiNativeFunc, Variant};
+use std::any::TypeId;
 use std::panic::Location;
 
 /// The name under which a type's documentation is kept among the functions; no script can call it.
@@ -89,8 +90,17 @@ impl Definition {
         R: Variant + Clone,
         FUNC: RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
     {
+        self.commented().register_into_engine(engine, function);
+    }
+
+    /// Puts a function that takes its arguments as they come, of these types, into a module.
+    pub fn set_into_module_raw(self, module: &mut Module, types: Vec<TypeId>, function: RhaiFunc) {
+        self.commented().in_global_namespace().set_into_module_raw(module, types, function);
+    }
+
+    fn commented(self) -> FuncRegistration {
         let lines: Vec<String> = self.doc.lines().map(|line| format!("/// {line}")).collect();
         let from = format!("{FROM}{}", self.from);
-        self.registration.with_comments([lines.join("\n"), from]).register_into_engine(engine, function);
+        self.registration.with_comments([lines.join("\n"), from])
     }
 }

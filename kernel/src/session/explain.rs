@@ -6,6 +6,7 @@ use super::memory::OutOfMemory;
 use super::sources::Sources;
 use super::variables::Variables;
 use crate::display::plain_type_name;
+use crate::rust_cells::Interrupted;
 use crate::script::Host;
 use crate::script::error::ScriptError;
 use crate::script::names::{Names, Role};
@@ -109,6 +110,9 @@ impl Context<'_> {
                 let left = token.read_lock::<OutOfMemory>().map_or(0, |o| o.0);
                 let text = "the script has taken nearly all memory";
                 ("MemoryError", format!("{text}: {} are left\nhelp: variables keep their values; free large ones with x = ()", bytes(left)))
+            }
+            E::ErrorTerminated(token, _) if token.read_lock::<Interrupted>().is_some() => {
+                ("Interrupted", token.read_lock::<Interrupted>().map_or(String::new(), |i| i.0.clone()))
             }
             E::ErrorTerminated(..) => ("Interrupted", "stopped on request; variables are as the cell left them".into()),
             E::ErrorDataRace(name, _) => ("VariableInUse", in_use(&name)),

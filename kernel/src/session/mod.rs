@@ -29,10 +29,11 @@ mod types;
 mod variables;
 
 pub use crate::script::{Asking, NoAnswer, Question, SessionEvent};
-pub use cell_error::CellError;
+pub use cell_error::{CellError, Frame};
 pub use lexer::KEYWORDS;
 pub use state::Session;
 pub use types::{Completeness, Completion, Detail, Execute, Match, MatchKind, Outcome, SessionOptions};
+pub(crate) use variables::Variables;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use super::variables::Variables;
 use super::{complete, completeness, inspect, language, magics, run_cell, stack};
 use crate::display::Bundle;
 use crate::panics;
+use crate::rust_cells::{self, RustCells};
 use crate::script::core::ExitCode;
 use crate::script::names::Names;
 use crate::script::{Asking, Display, Events, Host};
@@ -28,6 +29,7 @@ pub struct Session {
     low_memory: LowMemory,
     /// [`Session::begin`] has withdrawn what was asked before the cell that is about to run.
     begun: bool,
+    rust: RustCells,
 }
 
 impl Session {
@@ -49,6 +51,7 @@ impl Session {
             names: OnceLock::new(),
             low_memory,
             begun: false,
+            rust: RustCells::default(),
         }
     }
 
@@ -94,23 +97,37 @@ impl Session {
         }
     }
 
+    /// The program that runs Rust cells, where that is not the running one: see [`rust_cells::hook`].
+    pub fn set_rust_program(&self, program: std::path::PathBuf) {
+        self.rust.set_program(program);
+    }
+
     /// What can stand at the cursor, which is counted in characters.
     pub fn complete(&self, code: &str, cursor: usize) -> Completion {
+        if let Some(completion) = rust_cells::complete(code, cursor, &self.variables, &self.rust) {
+            return completion;
+        }
         complete::complete(code, cursor, self)
     }
 
     /// What is known about the name at the cursor, which is counted in characters.
     pub fn inspect(&self, code: &str, cursor: usize, detail: Detail) -> Option<Bundle> {
+        if let Some(bundle) = rust_cells::inspect(code, cursor) {
+            return Some(bundle);
+        }
         inspect::inspect(code, cursor, self, detail)
     }
 
     /// Whether `code` can be run as it stands, or needs more lines.
     pub fn is_complete(&self, code: &str) -> Completeness {
-        completeness::of(&self.engine, code)
+        rust_cells::is_complete(code).unwrap_or_else(|| completeness::of(&self.engine, code))
     }
 
     fn run(&mut self, request: &Execute) -> Result<Outcome, CellError> {
         self.sources.add(&request.cell_name, &request.code);
+        if let Some(cell) = rust_cells::split(&request.code) {
+            return self.run_rust(request, &cell);
+        }
         if let Some(parsed) = magics::parse(&request.code) {
             return magics::run(self, request, parsed);
         }
@@ -147,6 +164,15 @@ impl Session {
                 _ => Err(self.explain(*error, &request.cell_name)),
             },
         }
+    }
+
+    fn run_rust(&mut self, request: &Execute, cell: &rust_cells::Split<'_>) -> Result<Outcome, CellError> {
+        let given = self.rust.run(&request.cell_name, cell, &self.variables, &self.host)?;
+        if let Some(functions) = given.functions {
+            self.engine.register_global_module(functions.into());
+            self.names = OnceLock::new();
+        }
+        Ok(Outcome::of(given.shown.filter(|_| !request.silent)))
     }
 
     /// Functions are defined before the first statement runs, as everywhere in Rhai, and replace those of earlier cells.

@@ -78,6 +78,11 @@ impl Variables {
         broken
     }
 
+    /// Defines a variable from outside of a script, or gives it another value.
+    pub fn set(&self, name: &str, value: Dynamic) {
+        drop(self.define(name, value));
+    }
+
     fn define(&self, name: &str, value: Dynamic) -> Dynamic {
         if let Some(mut cell) = self.get(name).filter(|cell| !cell.is_read_only()) {
             let kept = match cell.write_lock::<Dynamic>() {

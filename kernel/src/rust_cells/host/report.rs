@@ -1,0 +1,55 @@
+//! What evcxr says of a failure, in our terms.
+
+use super::source::{Origin, Source};
+use crate::rust_cells::protocol::{Cell, Diagnostic, Failure, Place};
+use evcxr::{CompilationError, Error};
+
+/// The failure behind an error of evcxr.
+pub fn failure(error: Error, source: &Source, cell: &Cell) -> Failure {
+    match error {
+        Error::CompilationErrors(errors) if !errors.is_empty() => {
+            Failure::Compile(errors.iter().map(|e| diagnostic(e, source, cell)).collect())
+        }
+        Error::SubprocessTerminated(text) => Failure::Died(text),
+        other => Failure::Other(other.to_string()),
+    }
+}
+
+fn diagnostic(error: &CompilationError, source: &Source, cell: &Cell) -> Diagnostic {
+    let mut spanned: Vec<_> = error.spanned_messages().iter().collect();
+    spanned.sort_by_key(|m| !m.is_primary);
+    let (mut places, mut option) = (Vec::new(), None);
+    for message in spanned {
+        let Some(span) = message.span else { continue };
+        let (origin, column) = source.origin(span.start_line, span.start_column);
+        match origin {
+            Origin::Body(line) => {
+                let end = source.origin(span.end_line, span.end_column).1;
+                let width =
+                    if span.end_line == span.start_line { end.saturating_sub(column).max(1) } else { usize::MAX };
+                places.push(Place { line, column, width, label: plain(&message.label) });
+            }
+            Origin::Input(n) => option = option.or_else(|| cell.inputs.get(n).map(|i| i.name.clone())),
+            Origin::Output(n) => option = option.or_else(|| cell.outputs.get(n).map(|o| o.name.clone())),
+            Origin::Own => {}
+        }
+    }
+    let help = error.help().iter().map(|h| flat(h)).chain(error.evcxr_extra_hint().map(str::to_owned)).collect();
+    let code = error.code().unwrap_or_default().to_owned();
+    Diagnostic { code, message: plain(&error.message()), places, help, option }
+}
+
+/// A suggestion is told as `text`, an empty line, and the code.
+fn flat(help: &str) -> String {
+    match help.split_once("\n\n") {
+        Some((text, code)) if !code.trim().is_empty() => {
+            format!("{}: `{}`", text.trim(), code.trim().replace('\n', " "))
+        }
+        _ => help.trim().replace('\n', " "),
+    }
+}
+
+/// evcxr repeats the level in labels that the compiler left empty.
+fn plain(text: &str) -> String {
+    text.strip_prefix("error: ").unwrap_or(text).to_owned()
+}
