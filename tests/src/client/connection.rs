@@ -47,7 +47,7 @@ impl Client {
         let mut client = Self::unsubscribed(ports, &uuid::Uuid::new_v4().to_string());
         let id = client.send(kind, content);
         // Sockets work while their event loop runs.
-        client.runtime.block_on(tokio::time::sleep(late));
+        client.runtime.block_on(async { tokio::time::sleep(late).await });
         client.subscribe(ports);
         (client, id)
     }
