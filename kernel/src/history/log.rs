@@ -80,28 +80,27 @@ impl Log {
         Ok((lines.filter_map(|line| serde_json::from_slice(line).ok()).collect(), afresh))
     }
 
-    /// Appends one entry. `session` is the writer's; without one the next free number is taken and returned.
-    pub fn append(&mut self, session: Option<i64>, new: &Line<'_>) -> std::io::Result<i64> {
+    /// Appends cells of one session. `session` is the writer's; without one the next free number is taken and returned.
+    pub fn append(&mut self, session: Option<i64>, new: &[Line<'_>]) -> std::io::Result<i64> {
         let lock = self.lock()?;
         let session = match session {
             Some(session) => session,
             None => read_all(&self.path)?.iter().map(|e| e.session).max().unwrap_or(0) + 1,
         };
-        if new.input.len() <= LONGEST {
+        let mut text = Vec::new();
+        for new in new.iter().filter(|new| new.input.len() <= LONGEST) {
             let output = new.output.filter(|o| o.len() <= LONGEST).map(str::to_owned);
-            let entry = Entry { session, line: new.line, input: new.input.to_owned(), output };
-            let mut text = serde_json::to_vec(&entry)?;
+            serde_json::to_writer(&mut text, &Entry { session, line: new.line, input: new.input.to_owned(), output })?;
             text.push(b'\n');
-            let mut file = private().append(true).create(true).read(true).open(&self.path)?;
-            // A writer that died may have left half a line.
-            if !ends_a_line(&mut file)? {
-                text.insert(0, b'\n');
-            }
-            file.write_all(&text)?;
-            let length = file.metadata()?.len();
-            if length > 2 * KEPT_BYTES {
-                self.shorten()?;
-            }
+        }
+        let mut file = private().append(true).create(true).read(true).open(&self.path)?;
+        // A writer that died may have left half a line.
+        if !ends_a_line(&mut file)? {
+            text.insert(0, b'\n');
+        }
+        file.write_all(&text)?;
+        if file.metadata()?.len() > 2 * KEPT_BYTES {
+            self.shorten()?;
         }
         drop(lock);
         Ok(session)

@@ -26,9 +26,16 @@ impl History {
 
     /// Adds a cell of this session.
     pub fn push(&mut self, line: u32, input: &str, output: Option<&str>) {
-        let line = i64::from(line);
+        self.extend(&[Line { line: i64::from(line), input, output }]);
+    }
+
+    /// Adds cells of this session.
+    pub fn extend(&mut self, cells: &[Line<'_>]) {
+        if cells.is_empty() {
+            return;
+        }
         if let Some(log) = &mut self.log {
-            match log.append(self.session, &Line { line, input, output }) {
+            match log.append(self.session, cells) {
                 Ok(session) => {
                     self.session = Some(session);
                     return;
@@ -38,7 +45,12 @@ impl History {
             }
         }
         let session = *self.session.get_or_insert_with(|| self.entries.back().map_or(0, |e| e.session) + 1);
-        self.entries.push_back(Entry { session, line, input: input.to_owned(), output: output.map(str::to_owned) });
+        self.entries.extend(cells.iter().map(|cell| Entry {
+            session,
+            line: cell.line,
+            input: cell.input.to_owned(),
+            output: cell.output.map(str::to_owned),
+        }));
         self.trim();
     }
 

@@ -2,10 +2,14 @@
 //! waits for a disk.
 
 use super::wire::Request;
-use crate::history::{Entry, History};
+use crate::history::{Entry, History, Line};
 use serde_json::{Value, json};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long cells are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// Takes note of what was run.
 pub struct Recorder {
@@ -31,9 +35,11 @@ impl Past {
     fn written(&self) -> MutexGuard<'_, History> {
         let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let unwritten = std::mem::take(&mut *self.unwritten.lock().unwrap_or_else(PoisonError::into_inner));
-        for Ran { line, input, output } in unwritten {
-            history.push(line, &input, output.as_deref());
-        }
+        let cells: Vec<Line<'_>> = unwritten
+            .iter()
+            .map(|ran| Line { line: i64::from(ran.line), input: &ran.input, output: ran.output.as_deref() })
+            .collect();
+        history.extend(&cells);
         history
     }
 }
@@ -46,7 +52,10 @@ impl Recorder {
         let writer = Arc::clone(&past);
         // Without the thread everything is written when it is asked for, or at the end.
         let _ = std::thread::Builder::new().name("history".into()).spawn(move || {
-            for () in woken {
+            while woken.recv().is_ok() {
+                // Cells in quick succession are written together.
+                std::thread::sleep(GATHER);
+                while woken.try_recv().is_ok() {}
                 drop(writer.written());
             }
         });
