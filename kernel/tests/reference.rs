@@ -13,7 +13,7 @@ const BEFORE: &str = "let m = MODEL; let c = CANDLE;";
 const SESSION: &str = "let s = m.session(); s.feed(\"To be\");";
 
 /// Examples that need a model or a file that not everybody has.
-const NOT_RUN: usize = 3;
+const NOT_RUN: usize = 5;
 
 fn session() -> Session {
     let mut session = Session::new(SessionOptions { stream: false, ..SessionOptions::default() });

@@ -39,6 +39,7 @@ pub fn register(engine: &mut Engine, host: &Host) {
         define(name, &["string"], doc).register_into_engine(engine, move || ask(&h, name, "", secret));
         let h = host.clone();
         define(name, &["prompt: string", "string"], doc)
+            .example_not_run(&format!("let answer = {name}(\"Your name? \");"))
             .register_into_engine(engine, move |prompt: &str| ask(&h, name, prompt, secret));
     }
 }

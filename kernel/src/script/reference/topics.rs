@@ -1,7 +1,7 @@
 //! Which file of the script API is about what. A file that is not listed is a topic of its own name.
 
 /// Folder or file below `script/`, and what people call its subject; in the order people meet them.
-const TOPICS: [(&str, &str); 14] = [
+const TOPICS: [(&str, &str); 16] = [
     ("load", "Models"),
     ("model", "Models"),
     ("generation", "Sampling"),
@@ -10,6 +10,8 @@ const TOPICS: [(&str, &str); 14] = [
     ("trace", "Looking inside"),
     ("convert", "Converting"),
     ("core", "Showing"),
+    ("display", "Showing"),
+    ("ask", "Asking"),
     ("plot", "Charts"),
     ("progress", "Progress bars"),
     ("files", "Files"),

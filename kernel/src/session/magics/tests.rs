@@ -121,7 +121,6 @@ fn is_complete_knows_magics() {
     assert_eq!(of("%%time"), open(0));
     assert_eq!(of("%%time\nfn f() {"), open(4));
     assert_eq!(of("%%html\n<b>"), open(0));
-    assert_eq!(of("%%rust\nfn main() {"), open(0));
     assert_eq!(of("%vars\nfn f() {"), open(4));
     assert_eq!(of("%vars\nlet 1 = 2;"), Completeness::Invalid);
 }
