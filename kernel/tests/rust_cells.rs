@@ -1,7 +1,7 @@
 //! `%%rust`: cells through evcxr, values and functions across, errors, interrupts. They need the toolchain that runs them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use minerva_kernel::session::{CellError, Detail, Execute, Outcome, Session, SessionEvent, SessionOptions};
+use minerva_kernel::session::{CellError, Execute, Outcome, Session, SessionEvent, SessionOptions};
 use std::sync::{Arc, Mutex};
 
 /// A session whose Rust cells run in the real program, and the events of its last cell.
@@ -26,6 +26,7 @@ impl Notebook {
         self.session.execute(&cell, Arc::new(move |e| events.lock().unwrap().push(e)))
     }
 
+    #[cfg(feature = "rust-cells")]
     fn ok(&mut self, code: &str) -> String {
         match self.outcome(code).result {
             Ok(value) => value.map(|b| b.plain().to_owned()).unwrap_or_default(),
@@ -51,6 +52,7 @@ fn a_build_without_rust_cells_says_so() {
 #[cfg(feature = "rust-cells")]
 mod with_the_feature {
     use super::*;
+    use minerva_kernel::session::Detail;
     use minerva_kernel::session::{Completeness, MatchKind};
     use std::time::{Duration, Instant};
 

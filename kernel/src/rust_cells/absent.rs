@@ -8,7 +8,7 @@ use crate::session::{CellError, Variables};
 
 /// The Rust cells of a session that cannot run any.
 #[derive(Clone, Default)]
-pub struct RustCells;
+pub struct RustCells(());
 
 /// What a Rust cell gave.
 pub struct Given {

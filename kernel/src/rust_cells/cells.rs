@@ -1,9 +1,10 @@
 //! The Rust cells of one session.
 
+use super::Split;
 use super::completions::Completions;
 use super::errors;
 use super::functions;
-use super::options::{self, Options, Split};
+use super::options::{self, Options};
 use super::process::{Gone, Process};
 use super::protocol::{Call, Cell, Event, Failure, Function, Input, Output, Ran, Request};
 use super::values;

@@ -1,6 +1,7 @@
 //! Failures of Rust cells as errors of the session: message, source line, caret, what to do.
 
-use super::options::{Options, Split, Wanted, Wrong};
+use super::Split;
+use super::options::{Options, Wanted, Wrong};
 use super::protocol::{Diagnostic, Failure, Panic};
 use crate::script::error::{INTERRUPTED, raise_text};
 use crate::session::{CellError, Frame};

@@ -1,6 +1,6 @@
 //! What front ends ask about a Rust cell that is being written.
 
-use super::options::MAGIC;
+use super::split::MAGIC;
 use super::{RustCells, split};
 use crate::display::Bundle;
 use crate::session::{Completeness, Completion, Match, MatchKind, Variables};

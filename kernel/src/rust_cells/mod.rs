@@ -21,6 +21,7 @@ mod hook;
 #[cfg(feature = "rust-cells")]
 mod host;
 mod magic;
+#[cfg(feature = "rust-cells")]
 mod options;
 #[cfg(all(test, feature = "rust-cells"))]
 #[path = "prelude/lib.rs"]
@@ -30,6 +31,7 @@ mod prelude;
 mod process;
 #[cfg(feature = "rust-cells")]
 mod protocol;
+mod split;
 #[cfg(feature = "rust-cells")]
 mod values;
 
@@ -41,4 +43,4 @@ pub use errors::Interrupted;
 #[cfg(feature = "rust-cells")]
 pub use hook::hook;
 pub use magic::{complete, inspect, is_complete};
-pub use options::{Split, split};
+pub use split::{Split, split};

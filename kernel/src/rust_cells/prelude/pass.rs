@@ -54,6 +54,7 @@ fn write(value: &Value, tensors: &str) -> Result<String, String> {
 }
 
 /// The value of a `--in`. A path without tensors is empty.
+#[expect(clippy::panic, reason = "this runs in the cell, and a panic is how a cell fails")]
 pub fn input<T: FromScript>(name: &str, path: &str, tensors: &str) -> T {
     let value = std::fs::read_to_string(path).map_err(|e| e.to_string()).and_then(|text| read(&text, tensors));
     match value.and_then(T::from_script) {
@@ -63,6 +64,7 @@ pub fn input<T: FromScript>(name: &str, path: &str, tensors: &str) -> T {
 }
 
 /// Takes a `--out` out of the cell.
+#[expect(clippy::panic, reason = "this runs in the cell, and a panic is how a cell fails")]
 pub fn output<T: ToScript + ?Sized>(name: &str, value: &T, path: &str, tensors: &str) {
     let text = value.to_script().and_then(|value| write(&value, tensors));
     if let Err(e) = text.and_then(|text| std::fs::write(path, text).map_err(|e| e.to_string())) {

@@ -196,7 +196,7 @@ pub fn check(chart: &mut Chart, function: &'static str) -> ScriptResult<()> {
         };
         // An empty bin is nothing that is missing.
         let note = format!("{note} not on the logarithmic axis");
-        if !(bars && !of_x) && !chart.notes.contains(&note) {
+        if (!bars || of_x) && !chart.notes.contains(&note) {
             chart.notes.push(note);
         }
     }
