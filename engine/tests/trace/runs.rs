@@ -1,10 +1,10 @@
 //! Activations read and replaced, during generation, in batches; the lens.
 
 use super::*;
-use minerva_engine::backend::{BackendKind, Rows};
+use minerva_engine::backend::Rows;
 use minerva_engine::generate::{GenerateOptions, SamplerOptions};
-use minerva_engine::model::{BackendChoice, LoadOptions, load};
-use minerva_engine::trace::{self, Hook, Target};
+use minerva_engine::model::{LoadOptions, load};
+use minerva_engine::trace::{self, Hook};
 use minerva_engine::transformer::{Hooks, Point};
 use minerva_engine::{Control, Error, Interrupt, Result};
 use std::cell::RefCell;
@@ -256,6 +256,9 @@ fn the_lens_ends_in_what_the_model_says() {
 #[cfg(feature = "llama-cpp")]
 #[test]
 fn llama_cpp_says_who_can() {
+    use minerva_engine::backend::BackendKind;
+    use minerva_engine::model::BackendChoice;
+    use minerva_engine::trace::Target;
     let options = LoadOptions { backend: BackendChoice::Only(BackendKind::LlamaCpp), ..LoadOptions::default() };
     let model = load("sample", &options, &Control::default()).unwrap();
     let tokens = model.tokens("To be").unwrap();
