@@ -56,13 +56,16 @@ for model in "$@"; do
         for threads in ${THREADS:-1 2}; do
             for depth in ${DEPTHS:-0 512 2048}; do
                 prompt=0
+                # candle-transformers fills the depth anew for each run, which takes minutes at 2048.
+                peer_runs=2
+                [ "$depth" -lt 2048 ] || peer_runs=1
                 [ "$depth" -gt 0 ] || prompt=512
                 test="--pp $prompt --tg ${GENERATE:-128} --depth $depth"
                 # shellcheck disable=SC2086 # options, one by one
                 {
                     bench --backend candle $test | keep "$model" "$threads" minerva
                     bench --backend candle --activations int8 $test | keep "$model" "$threads" int8
-                    RAYON_NUM_THREADS=$threads "$peer" "$file" "$threads" $prompt "${GENERATE:-128}" $depth 2 2>/dev/null |
+                    RAYON_NUM_THREADS=$threads "$peer" "$file" "$threads" $prompt "${GENERATE:-128}" $depth $peer_runs 2>/dev/null |
                         keep "$model" "$threads" candle-transformers || true
                     bench --backend llama_cpp $test | keep "$model" "$threads" llama.cpp
                     if [ "$depth" -gt 0 ]; then
