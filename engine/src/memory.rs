@@ -28,20 +28,35 @@ pub fn memory() -> Option<Memory> {
 /// Lets the C allocator keep what large results free for the next ones, up to 256 MB, instead of handing it back to the
 /// system: the megabytes that every step of a prompt takes would be fetched and cleared anew each time, which doubles
 /// the time of a small model. For the start of a program; does nothing where the allocator is not glibc's.
+/// [`give_back`] is the other half.
 pub fn keep_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         const MB: libc::c_int = 1 << 20;
-        let settings = [(libc::M_TRIM_THRESHOLD, 256 * MB), (libc::M_MMAP_THRESHOLD, 128 * MB), (libc::M_ARENA_MAX, 1)];
-        for (name, value) in settings {
-            // SAFETY: `mallopt` takes two numbers and locks the allocator itself. A setting it refuses stays as it was.
-            unsafe { libc::mallopt(name, value) };
+        // SAFETY: `mallopt` takes two numbers and locks the allocator itself. A setting it refuses stays as it was.
+        let set = |name, value| unsafe { libc::mallopt(name, value) } == 1;
+        // The size from which memory comes from the system piece by piece. Older libraries take 32 MB at most, and without
+        // this setting the others would do harm.
+        if set(libc::M_MMAP_THRESHOLD, 128 * MB) || set(libc::M_MMAP_THRESHOLD, 32 * MB) {
+            set(libc::M_TRIM_THRESHOLD, 256 * MB);
+            // One heap for all threads, or each would keep its own.
+            set(libc::M_ARENA_MAX, 1);
         }
+    }
+}
+
+/// Hands back to the system what was freed: after a model is gone, and before it is asked what there is.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: `malloc_trim` takes a number and locks the allocator itself.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 
 /// `Error::Memory` when `needs` bytes are more than there are; `help` says what to do about it.
 pub(crate) fn check(what: &str, needs: u64, help: &str) -> Result<()> {
+    give_back();
     match memory() {
         Some(Memory { available, .. }) if needs > available => {
             Err(Error::Memory { what: what.to_owned(), needs, available, help: help.to_owned() })

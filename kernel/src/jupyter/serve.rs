@@ -13,6 +13,7 @@ use bytes::Bytes;
 use minerva_engine::Interrupt;
 use serde_json::json;
 use std::collections::HashSet;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +50,7 @@ pub fn serve(connection_file: &Path) -> i32 {
     let (startup, connection, listeners, runtime) = match started {
         Ok(started) => started,
         Err(problem) => {
-            eprintln!("minerva: {problem}");
+            let _ = writeln!(std::io::stderr(), "minerva: {problem}");
             return 1;
         }
     };
@@ -67,7 +68,7 @@ pub fn serve(connection_file: &Path) -> i32 {
             0
         }
         Err(problem) => {
-            eprintln!("minerva: {problem}");
+            let _ = writeln!(std::io::stderr(), "minerva: {problem}");
             1
         }
     }

@@ -38,6 +38,9 @@ impl RustCells {
         Err(CellError::plain("UnsupportedError", format!("this build of Minerva has no Rust cells\n{help}")))
     }
 
+    /// Has none to end.
+    pub fn end(&self) {}
+
     /// Knows none.
     pub fn complete(&self, _: &str, _: usize) -> Option<Completions> {
         None

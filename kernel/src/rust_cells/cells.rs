@@ -17,6 +17,9 @@ use rhai::{Dynamic, Module};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// How long completion waits for the process.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// The Rust cells of a session: nothing but a few words of memory until the first one runs. Cloning it shares it.
 #[derive(Clone, Default)]
 pub struct RustCells(Arc<Mutex<Inner>>);
@@ -126,25 +129,35 @@ impl RustCells {
             tensors: path(&taken, !tensors.is_empty()),
             answer: path(&answer, true),
         };
+        // A call that was ended may have left half a file.
+        let _ = std::fs::remove_file(&answer);
         let returned = match inner.ask(&Request::Call(call), host) {
             Ok(Event::Returned(returned)) => returned,
             Ok(_) => Err(Failure::Other("the process that runs Rust cells answered something else".into())),
             Err(failure) => Err(failure),
         };
-        match returned {
+        let result = match returned {
             Ok(json) => values::unpack(&json, &answer, &host.control()).map_err(raise),
             Err(failure) => Err(errors::of_call(&failure, name, &inner.sources)),
+        };
+        for file in [&taken, &answer] {
+            let _ = std::fs::remove_file(file);
         }
+        result
+    }
+
+    /// Ends the process with all that its cells hold; the next one starts another.
+    pub fn end(&self) {
+        self.lock().process = None;
     }
 
     /// The names that can stand at a byte of a cell, if its process is there and idle.
     pub fn complete(&self, body: &str, at: usize) -> Option<Completions> {
         let mut inner = self.0.try_lock().ok()?;
         let request = Request::Complete { code: body.to_owned(), at };
-        let patience = minerva_engine::Interrupt::default();
-        match inner.process.as_mut()?.ask(&request, &patience, &|_| {}) {
+        match inner.process.as_mut()?.complete(&request, PATIENCE) {
             Ok(Event::Completions(found)) => Some(found),
-            Ok(_) => None,
+            Ok(_) | Err(Gone::Late) => None,
             Err(_) => {
                 inner.process = None;
                 None
@@ -175,7 +188,7 @@ impl Inner {
         answer.map_err(|gone| {
             self.process = None;
             match gone {
-                Gone::Stopped => Failure::Stopped,
+                Gone::Stopped | Gone::Late => Failure::Stopped,
                 Gone::Ended(words) => Failure::Ended(words),
             }
         })

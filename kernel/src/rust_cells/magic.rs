@@ -18,8 +18,10 @@ A `pub fn` whose parameters are of such types can be called from scripts; the Er
 pub fn is_complete(code: &str) -> Option<Completeness> {
     let cell = split(code)?;
     let depth = open_brackets(cell.body);
-    let ended = cell.body.rsplit_once('\n').is_some_and(|(_, last)| last.trim().is_empty());
-    Some(match depth == 0 && ended {
+    let mut last = cell.body.rsplit('\n').map(|line| line.trim().is_empty());
+    let (ended, insists) = (cell.body.contains('\n') && last.next() == Some(true), last.next() == Some(true));
+    // Two empty lines run it whatever the brackets: the compiler says what is wrong with them.
+    Some(match ended && (depth == 0 || insists) {
         true => Completeness::Complete,
         false => Completeness::Incomplete { indent: " ".repeat(4 * depth) },
     })
@@ -31,6 +33,10 @@ fn open_brackets(code: &str) -> usize {
     while let Some(c) = chars.next() {
         match c {
             '/' if chars.peek() == Some(&'/') => drop(chars.by_ref().find(|c| *c == '\n')),
+            '/' if chars.peek() == Some(&'*') => {
+                let mut star = false;
+                chars.by_ref().find(|c| std::mem::replace(&mut star, *c == '*') && *c == '/');
+            }
             '"' => {
                 while let Some(c) = chars.next().filter(|c| *c != '"') {
                     if c == '\\' {

@@ -6,7 +6,7 @@ use minerva_engine::Interrupt;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -14,6 +14,8 @@ use tempfile::TempDir;
 const POLL: Duration = Duration::from_millis(10);
 /// How long the process may take to stop what it does; then it is ended with all that it holds.
 const GRACE: Duration = Duration::from_millis(300);
+/// Pieces of output that may wait to be shown: then the process waits in its turn.
+const WAITING: usize = 64;
 
 /// The files of the crate that cells see.
 const PRELUDE: &[(&str, &str)] = &[
@@ -32,6 +34,10 @@ pub struct Process {
     stdin: ChildStdin,
     events: Receiver<Event>,
     folder: TempDir,
+    /// Answers that nobody waits for any more.
+    late: usize,
+    /// What it started was ended; its number may be another's.
+    ended: bool,
 }
 
 /// Why there is no answer.
@@ -41,6 +47,8 @@ pub enum Gone {
     Stopped,
     /// It ended on its own; what it said last.
     Ended(String),
+    /// It takes longer than the asker waits, and is left alone.
+    Late,
 }
 
 impl Process {
@@ -72,7 +80,7 @@ impl Process {
         let mut child = command.spawn().map_err(failed)?;
         let lacking = || failed(std::io::Error::other("it has no pipes"));
         let (stdin, stdout) = (child.stdin.take().ok_or_else(lacking)?, child.stdout.take().ok_or_else(lacking)?);
-        let (sender, events) = channel();
+        let (sender, events) = sync_channel(WAITING);
         let read = move || {
             for line in BufReader::new(stdout).lines() {
                 let Ok(line) = line else { return };
@@ -83,12 +91,33 @@ impl Process {
             }
         };
         std::thread::Builder::new().name("minerva-rust".into()).spawn(read).map_err(failed)?;
-        Ok(Self { child, stdin, events, folder })
+        Ok(Self { child, stdin, events, folder, late: 0, ended: false })
     }
 
     /// A folder of its own, for files on their way.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The names that can stand at a place, if they are there before `patience` ends.
+    ///
+    /// # Errors
+    /// When no answer has come.
+    pub fn complete(&mut self, request: &Request, patience: Duration) -> Result<Event, Gone> {
+        self.send(request).map_err(|_| self.last_words())?;
+        let until = Instant::now() + patience;
+        loop {
+            match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Event::Stdout(_) | Event::Stderr(_)) => {}
+                Ok(Event::Completions(_)) if self.late > 0 => self.late -= 1,
+                Ok(answer) => return Ok(answer),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.last_words()),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.late += 1;
+                    return Err(Gone::Late);
+                }
+            }
+        }
     }
 
     /// Sends a request and waits for its answer; text on the way goes to `shows`.
@@ -100,7 +129,10 @@ impl Process {
         let mut told: Option<Instant> = None;
         loop {
             match self.events.recv_timeout(POLL) {
+                // Once it was told to stop, the answer is waited for and nothing else.
+                Ok(Event::Stdout(_) | Event::Stderr(_)) if told.is_some() => {}
                 Ok(event @ (Event::Stdout(_) | Event::Stderr(_))) => shows(event),
+                Ok(Event::Completions(_)) if self.late > 0 => self.late -= 1,
                 Ok(answer) => return Ok(answer),
                 Err(RecvTimeoutError::Disconnected) => return Err(self.last_words()),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -123,6 +155,7 @@ impl Process {
     }
 
     fn last_words(&mut self) -> Gone {
+        self.end();
         let status = self.child.try_wait().ok().flatten().map_or(String::new(), |s| s.to_string());
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         let last: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
@@ -131,13 +164,23 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    /// Ends all that it started, once, before it is waited for: until then its number is its own.
+    fn end(&mut self) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
         #[cfg(unix)]
         if let Ok(group) = libc::pid_t::try_from(self.child.id()) {
-            // SAFETY: a signal to the group that we made for this child, which has not been waited for.
+            // SAFETY: a signal to the group that we made for this child, which has not been waited for: `ended` was false.
             unsafe { libc::kill(-group, libc::SIGKILL) };
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -58,6 +58,7 @@ impl ModelHandle {
     /// Gives the model's memory back, for every copy of this handle.
     pub fn unload(&self) {
         *self.model.write().unwrap_or_else(PoisonError::into_inner) = None;
+        minerva_engine::memory::give_back();
     }
 }
 

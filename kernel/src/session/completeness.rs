@@ -93,7 +93,7 @@ impl Scan {
                     continue;
                 }
                 c if c.is_whitespace() => continue,
-                '"' => skip_string(&mut chars),
+                '"' | '\'' => skip_string(&mut chars, c),
                 '`' => scan.open_backtick = !skip_backtick(&mut chars),
                 '{' | '(' | '[' => scan.depth += 1,
                 '}' | ')' | ']' => scan.depth = scan.depth.saturating_sub(1),
@@ -124,11 +124,12 @@ fn skip_comment(chars: &mut Chars<'_>) -> bool {
     false
 }
 
-fn skip_string(chars: &mut Chars<'_>) {
+/// Skips to the end of a string, or of a character between single quotes.
+fn skip_string(chars: &mut Chars<'_>, quote: char) {
     while let Some(c) = chars.next() {
         match c {
             '\\' => drop(chars.next()),
-            '"' | '\n' => return,
+            c if c == quote || c == '\n' => return,
             _ => {}
         }
     }
@@ -159,7 +160,7 @@ fn skip_interpolation(chars: &mut Chars<'_>) -> bool {
         match c {
             '{' => depth += 1,
             '}' => depth -= 1,
-            '"' => skip_string(chars),
+            '"' | '\'' => skip_string(chars, c),
             '`' if !skip_backtick(chars) => return false,
             _ => {}
         }

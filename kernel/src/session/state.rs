@@ -125,9 +125,6 @@ impl Session {
 
     fn run(&mut self, request: &Execute) -> Result<Outcome, CellError> {
         self.sources.add(&request.cell_name, &request.code);
-        if let Some(cell) = rust_cells::split(&request.code) {
-            return self.run_rust(request, &cell);
-        }
         if let Some(parsed) = magics::parse(&request.code) {
             return magics::run(self, request, parsed);
         }
@@ -166,7 +163,7 @@ impl Session {
         }
     }
 
-    fn run_rust(&mut self, request: &Execute, cell: &rust_cells::Split<'_>) -> Result<Outcome, CellError> {
+    pub(super) fn run_rust(&mut self, request: &Execute, cell: &rust_cells::Split<'_>) -> Result<Outcome, CellError> {
         let given = self.rust.run(&request.cell_name, cell, &self.variables, &self.host)?;
         if let Some(functions) = given.functions {
             self.engine.register_global_module(functions.into());
@@ -195,6 +192,8 @@ impl Session {
         self.engine = language::engine(&self.host, &self.variables, &self.functions, &self.low_memory);
         self.sources.forget_functions();
         self.names = OnceLock::new();
+        self.rust.end();
+        minerva_engine::memory::give_back();
     }
 
     fn explain(&self, error: EvalAltResult, cell: &str) -> CellError {

@@ -365,7 +365,7 @@ fn waiting_can_be_interrupted() {
     });
     let start = Instant::now();
     assert!(n.err("try { sleep(30) } catch {}").is_interrupt());
-    assert!(start.elapsed() < Duration::from_millis(500));
+    assert!(start.elapsed() < Duration::from_secs(20));
     stopper.join().unwrap();
 }
 

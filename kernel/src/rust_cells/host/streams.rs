@@ -111,7 +111,8 @@ impl Streams {
     /// when stdout has arrived, but not when stderr has.
     pub fn settle(&self) {
         const MOMENT: std::time::Duration = std::time::Duration::from_millis(8);
-        loop {
+        // What a thread of the cell goes on writing comes with the next one.
+        for _ in 0..12 {
             self.drain();
             let before = self.state().last_stderr.len();
             std::thread::sleep(MOMENT);

@@ -3,6 +3,7 @@
 use super::line::timed;
 use super::table::Call;
 use crate::display::Bundle;
+use crate::rust_cells;
 use crate::session::types::Outcome;
 use crate::session::{CellError, Session, SessionEvent};
 
@@ -16,6 +17,13 @@ pub fn html(session: &mut Session, call: Call<'_>) -> Result<Outcome, CellError>
 
 pub fn markdown(session: &mut Session, call: Call<'_>) -> Result<Outcome, CellError> {
     show(session, Bundle::markdown(call.body.trim_end()))
+}
+
+pub fn rust(session: &mut Session, call: Call<'_>) -> Result<Outcome, CellError> {
+    match rust_cells::split(&call.request.code) {
+        Some(cell) => session.run_rust(call.request, &cell),
+        None => Ok(Outcome::of(None)),
+    }
 }
 
 fn show(session: &mut Session, bundle: Bundle) -> Result<Outcome, CellError> {

@@ -74,7 +74,7 @@ pub const LINE: &[Magic] = &[
     },
 ];
 
-/// Magics of a whole cell. Another language joins here: its `run` gets the argument and the body as they are.
+/// Magics of a whole cell. A Rust cell is completed, inspected and told to be whole in `rust_cells`, before magics are.
 pub const CELL: &[Magic] = &[
     Magic {
         name: "time",
@@ -90,6 +90,13 @@ pub const CELL: &[Magic] = &[
         doc: "Shows the cell as Markdown.",
         rhai: false,
         run: cell::markdown,
+    },
+    Magic {
+        name: "rust",
+        usage: "%%rust [--in x]… [--out y]…",
+        doc: "Runs the cell as Rust.",
+        rhai: false,
+        run: cell::rust,
     },
 ];
 
