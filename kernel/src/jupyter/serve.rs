@@ -208,7 +208,10 @@ impl Channel {
         if request.kind() == "kernel_info_request" {
             let _ = tokio::time::timeout(SETTLING.saturating_sub(age), self.iopub.heard_by(1)).await;
         } else {
-            tokio::time::sleep(SETTLING.saturating_sub(age)).await;
+            // The timer counts whole milliseconds: no time at all would be one.
+            if age < SETTLING {
+                tokio::time::sleep(SETTLING - age).await;
+            }
             let left = SETTLED.saturating_sub(self.started.elapsed());
             let _ = tokio::time::timeout(left, self.iopub.heard_by(self.askers.len())).await;
         }
