@@ -192,8 +192,11 @@ mod with_the_feature {
         assert!(n.session.inspect("squares", 3, Detail::Brief).unwrap().plain().contains("The sum of squares."));
         n.ok("%%rust\npub fn half(n: f64) -> f64 { n / 2.0 }");
         assert_eq!(n.ok("half(7)"), "3.5", "the newest of a name is called");
+        n.ok("%%rust\npub fn half(n: f64, of: f64) -> f64 { n / of }");
+        assert_eq!(n.ok("half(6, 3)"), "2.0");
+        assert!(n.err("half(7)").evalue.contains("takes 2 arguments, not 1"), "nor are its former parameters");
         n.ok("%%rust\nfn half() {}");
-        assert!(n.err("half(7)").evalue.contains("no longer"), "and none that is not public any more");
+        assert!(n.err("half(7, 2)").evalue.contains("no longer"), "and none that is not public any more");
     }
 
     #[test]

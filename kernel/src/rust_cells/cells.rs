@@ -32,6 +32,8 @@ struct Inner {
     files: usize,
     /// Texts of the cells that ran, for errors that point into them.
     sources: errors::Sources,
+    /// Parameters of each function as it was defined last.
+    arity: std::collections::HashMap<String, usize>,
 }
 
 /// What a Rust cell gave.
@@ -94,6 +96,9 @@ impl RustCells {
                 host.emit(SessionEvent::Stderr(text));
             }
         }
+        let mut inner = self.lock();
+        inner.arity.extend(ran.functions.iter().map(|f| (f.name.clone(), f.params.len())));
+        drop(inner);
         let fit: Vec<&Function> = ran.functions.iter().filter(|f| f.problem.is_none()).collect();
         let functions = (!fit.is_empty()).then(|| functions::module(&fit, self, host));
         let shown = (!ran.shown.is_empty()).then(|| bundle(ran.shown));
@@ -112,6 +117,11 @@ impl RustCells {
                 format!("`{name}` is gone with the Rust cells\nhelp: run the cell that defines it again"),
             )
         };
+        if let Some(n) = inner.arity.get(name).filter(|n| **n != arguments.len()) {
+            let (n, given) = (*n, arguments.len());
+            let text = format!("`{name}` was defined again and takes {n} arguments, not {given}");
+            return Err(raise_text("FunctionNotFound", format!("{text}\nhelp: help(\"{name}\") shows it")));
+        }
         let folder = inner.process.as_ref().map(|p| p.folder().to_owned()).ok_or_else(gone)?;
         let mut tensors = Vec::new();
         let pack = |(n, value): (usize, &Dynamic)| {

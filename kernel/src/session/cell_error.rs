@@ -37,7 +37,9 @@ pub struct Frame {
 impl CellError {
     /// An error with a place. `message` may end in lines that start with `help: `.
     pub fn new(kind: &str, message: &str, frames: Vec<Frame>) -> Self {
-        let (help, text): (Vec<&str>, Vec<&str>) = message.lines().partition(|l| l.starts_with("help: "));
+        let lines: Vec<&str> = message.lines().collect();
+        // What follows the first line of help belongs to it.
+        let (text, help) = lines.split_at(lines.iter().position(|l| l.starts_with("help: ")).unwrap_or(lines.len()));
         let mut error = Self {
             ename: kind.to_owned(),
             evalue: text.join("\n"),

@@ -8,7 +8,9 @@ use evcxr::{CompilationError, Error};
 pub fn failure(error: Error, source: &Source, cell: &Cell) -> Failure {
     match error {
         Error::CompilationErrors(errors) if !errors.is_empty() => {
-            Failure::Compile(errors.iter().map(|e| diagnostic(e, source, cell)).collect())
+            // With an error come the warnings of every cell so far; they are told where nothing is worse.
+            let worst = |e: &&CompilationError| e.level() == "error" || !errors.iter().any(|e| e.level() == "error");
+            Failure::Compile(errors.iter().filter(worst).map(|e| diagnostic(e, source, cell)).collect())
         }
         Error::SubprocessTerminated(text) => Failure::Died(text),
         other => Failure::Other(other.to_string()),
