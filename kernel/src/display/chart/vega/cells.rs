@@ -130,13 +130,9 @@ fn rects(chart: &Chart, grid: &Grid, width: f64, height: f64) -> Value {
         }
     }
     tooltip.push(json!({ "field": "v", "type": "quantitative", "title": "value" }));
-    let color = color(chart, grid, height);
-    // An edge in the cell's own colour: browsers let the page shine through between neighbours.
-    let mut edge = color.clone();
-    edge["legend"] = Value::Null;
     let first = json!({
-        "data": { "values": values }, "transform": transform, "mark": { "type": "rect", "strokeWidth": 0.8 },
-        "encoding": { "x": x, "y": y, "color": color, "stroke": edge, "tooltip": tooltip },
+        "data": { "values": values }, "transform": transform, "mark": { "type": "rect" },
+        "encoding": { "x": x, "y": y, "color": color(chart, grid, height), "tooltip": tooltip },
     });
     let mut layers = vec![first];
     if grid.annotate {
