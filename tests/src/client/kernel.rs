@@ -4,9 +4,10 @@
 
 use super::{Client, KEY};
 use serde_json::json;
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for what must come.
@@ -22,11 +23,9 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Five ports that are free now, in a connection file in `folder`.
+    /// Five ports on which nobody listens, in a connection file in `folder`.
     pub fn choose(folder: &Path) -> Self {
-        let listeners: Vec<TcpListener> = (0..5).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let ports: Vec<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
-        let ports: [u16; 5] = ports.try_into().unwrap();
+        let ports = [(); 5].map(|()| unused_port());
         let [shell, control, iopub, stdin, hb] = ports;
         let content = json!({
             "transport": "tcp", "ip": "127.0.0.1", "key": KEY, "signature_scheme": "hmac-sha256", "kernel_name": "minerva",
@@ -35,6 +34,26 @@ impl Ports {
         let file = folder.join("connection.json");
         std::fs::write(&file, content.to_string()).unwrap();
         Self { file, ports }
+    }
+}
+
+/// A port on which nobody listens and that no other test of this process is given.
+///
+/// Asking the system for one (port 0) would have to listen there for a moment. A child that another test starts at that
+/// moment holds the listener until its own program runs, and a client finds it, is taken for connected, and then loses
+/// the connection. So these ports lie below those that Linux gives out (32768 and up), and are only knocked at.
+fn unused_port() -> u16 {
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at the same time begin far from each other.
+    let begin = std::process::id().wrapping_mul(997);
+    loop {
+        let nth = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = (FIRST + nth % COUNT) as u16;
+        if TcpStream::connect(("127.0.0.1", port)).is_err() {
+            return port;
+        }
     }
 }
 
