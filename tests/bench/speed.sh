@@ -8,8 +8,9 @@
 # Llama 3.2 1B); without any, eight of them. Everything is kept in $MINERVA_BENCH_CACHE (default
 # ~/.cache/minerva/speed, a few GB). Every number is a median over ROUNDS (default 3) of 2 runs each, in turns; llama.cpp
 # is the build inside our own program, for this processor, and at depth its best setting (flash attention on or off, cache
-# f16, bf16 or q8_0) counts. The column int8 is ours with #{ activations: "int8" }. Run it on a quiet machine. THREADS ("1 2"), DEPTHS ("0 512 2048") and GENERATE (128) may be set to measure less. Rows called memory
-# are peaks of resident memory in MB, mapped weights included, over all tests.
+# f16, bf16 or q8_0) counts. The column int8 is ours with #{ activations: "int8" }. Run it on a quiet machine. THREADS ("1 2"),
+# DEPTHS ("0 512 2048") and GENERATE (128) may be set to measure less. Rows called memory are peaks of resident memory in
+# MB, mapped weights included, over all tests.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -56,16 +57,13 @@ for model in "$@"; do
         for threads in ${THREADS:-1 2}; do
             for depth in ${DEPTHS:-0 512 2048}; do
                 prompt=0
-                # candle-transformers fills the depth anew for each run, which takes minutes at 2048.
-                peer_runs=2
-                [ "$depth" -lt 2048 ] || peer_runs=1
                 [ "$depth" -gt 0 ] || prompt=512
                 test="--pp $prompt --tg ${GENERATE:-128} --depth $depth"
                 # shellcheck disable=SC2086 # options, one by one
                 {
                     bench --backend candle $test | keep "$model" "$threads" minerva
                     bench --backend candle --activations int8 $test | keep "$model" "$threads" int8
-                    RAYON_NUM_THREADS=$threads "$peer" "$file" "$threads" $prompt "${GENERATE:-128}" $depth $peer_runs 2>/dev/null |
+                    RAYON_NUM_THREADS=$threads "$peer" "$file" "$threads" $prompt "${GENERATE:-128}" $depth 2 2>/dev/null |
                         keep "$model" "$threads" candle-transformers || true
                     bench --backend llama_cpp $test | keep "$model" "$threads" llama.cpp
                     if [ "$depth" -gt 0 ]; then
