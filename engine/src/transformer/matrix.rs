@@ -21,9 +21,6 @@ const TASK: usize = 32 << 10;
 /// that all threads end together.
 const TASK_BYTES: usize = 24 << 10;
 
-/// Columns from which the product of a few vectors in whole numbers is faster than the exact one, measured.
-const LONG: usize = 1024;
-
 /// A matrix `[rows, cols]` in the bytes of a file or in memory. Cheap to clone.
 #[derive(Clone)]
 pub struct Matrix {
@@ -169,10 +166,9 @@ impl Matrix {
     }
 
     /// What `count` vectors, a few, are rounded to before they meet this matrix. Eight bits a weight keep memory busy
-    /// enough for the exact product to wait for it all the same, twice the work for 16 bits pays for two vectors, and
-    /// short rows are over before anything is gained.
+    /// enough for the exact product to wait for it all the same, and twice the work for 16 bits pays for two vectors.
     fn rounding_of(&self, count: usize) -> Option<Precision> {
-        let pays = |p: &Precision| self.cols >= LONG && (*p == Precision::Int8 || count <= 2);
+        let pays = |p: &Precision| *p == Precision::Int8 || count <= 2;
         self.rounding.filter(pays).filter(|_| self.dtype != DType::Q8_0 && dots::takes(self.dtype))
     }
 

@@ -82,8 +82,11 @@ fn typed<
     part: impl Fn(&[u8; B], &H, usize) -> Part,
 ) {
     let vectors = vectors::<P, M, C>(job, x);
-    for (bytes, out) in job.rows.chunks(R * job.row_bytes).zip(out.chunks_mut(R * job.m)) {
-        let (rows, rests) = group::<B, R>(bytes, job.row_bytes);
+    // Four lanes for each block that is left behind the last whole unit of a row: fewer than four blocks.
+    let whole = job.row_bytes / B * B;
+    let left: u16 = !(u16::MAX << (16 * (job.row_bytes - whole) / B));
+    for (g, (bytes, out)) in job.rows.chunks(R * job.row_bytes).zip(out.chunks_mut(R * job.m)).enumerate() {
+        let rows = group::<B, R>(bytes, job.row_bytes);
         let mut sums = [[_mm512_setzero_ps(); M]; R];
         let units = rows.iter().map(|row| row.len()).chain(vectors.iter().map(|x| x.len())).min().unwrap_or(0);
         for at in 0..units {
@@ -103,12 +106,22 @@ fn typed<
                 }
             }
         }
-        // Fewer than four blocks may be left: nothing comes of zeros.
-        if !rests[0].is_empty() {
+        if left > 0 {
             for r in 0..R {
-                let mut unit = [0; B];
-                unit[..rests[r].len()].copy_from_slice(rests[r]);
-                let part = part(&unit, &head(&unit), 0);
+                // A whole unit is read here too, which goes on into the next row; past the last one there are zeros.
+                let at = (g * R + r) * job.row_bytes + whole;
+                let mut copy = [0; B];
+                let unit = match job.rows.get(at..).and_then(<[u8]>::first_chunk) {
+                    Some(unit) => unit,
+                    None => {
+                        let rest = job.rows.get(at..).unwrap_or_default();
+                        copy[..rest.len()].copy_from_slice(rest);
+                        &copy
+                    }
+                };
+                let mut part = part(unit, &head(unit), 0);
+                part.scales = part.scales.map(|scales| _mm512_maskz_mov_ps(left, scales));
+                part.minimums = _mm512_maskz_mov_ps(left, part.minimums);
                 for m in 0..M {
                     if let Some(x) = vectors[m].get(units) {
                         sums[r][m] = add::<P, OFFSET, MINIMUMS, HALVES>(&part, &x[0], sums[r][m]);
@@ -124,16 +137,16 @@ fn typed<
     }
 }
 
-/// The whole units of each row of a group and what is left; where there are fewer than `R`, the last one again.
-fn group<const B: usize, const R: usize>(bytes: &[u8], row_bytes: usize) -> ([&[[u8; B]]; R], [&[u8]; R]) {
-    let (mut units, mut rests) = ([&[][..]; R], [&[][..]; R]);
+/// The whole units of each row of a group; where there are fewer than `R`, the last one again.
+fn group<const B: usize, const R: usize>(bytes: &[u8], row_bytes: usize) -> [&[[u8; B]]; R] {
+    let mut units = [&[][..]; R];
     let mut rows = bytes.chunks_exact(row_bytes);
     let mut last = &[][..];
-    for (units, rest) in units.iter_mut().zip(&mut rests) {
-        last = rows.next().unwrap_or(last);
-        (*units, *rest) = last.as_chunks();
+    for units in &mut units {
+        last = rows.next().map_or(last, |row| row.as_chunks().0);
+        *units = last;
     }
-    (units, rests)
+    units
 }
 
 /// The units of each vector, `C` chunks each; where fewer than `M` came, the last one again.
