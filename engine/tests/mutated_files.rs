@@ -164,7 +164,8 @@ fn damaged_files_are_refused_or_read_and_nothing_else() {
         let whole = use_file(&path);
         let (took, peak) = (start.elapsed(), PEAK.load(Relaxed).saturating_sub(before));
         assert!(peak <= size + SLACK, "seed {seed}: {peak} bytes allocated for a file of {size}");
-        assert!(took < Duration::from_secs(2), "seed {seed}: took {took:?}");
+        // Thousands of times what it takes; what would go on for ever is found.
+        assert!(took < Duration::from_secs(20), "seed {seed}: took {took:?}");
         opened += usize::from(whole);
         slowest = slowest.max(took);
         largest = largest.max(peak);

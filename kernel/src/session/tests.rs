@@ -251,7 +251,8 @@ fn an_interrupt_stops_a_loop_and_keeps_variables() {
         let late = raised.lock().unwrap().unwrap().elapsed();
         stopper.join().unwrap();
         assert!(e.is_interrupt(), "{e}");
-        assert!(late < Duration::from_millis(200), "{code}: stopped after {late:?}");
+        // By itself it would never stop. How soon it does is measured in tests/jupyter/interrupt.rs.
+        assert!(late < Duration::from_secs(10), "{code}: stopped after {late:?}");
         assert_eq!(n.stdout(), "");
     }
     assert_eq!(n.ok("i > 100 && before == 1"), "true");

@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use super::isa::Isa;
 use super::product::product_with;
@@ -148,9 +147,7 @@ fn a_stop_ends_the_product_soon() {
     let mut out = vec![0.0; m * n];
     let polls = AtomicUsize::new(0);
     let stop = || polls.fetch_add(1, Ordering::Relaxed) >= 3;
-    let start = Instant::now();
     assert!(matches!(product(&x, &weights, &mut out, n, &stop), Err(Error::Interrupted)));
-    assert!(start.elapsed() < Duration::from_millis(500));
     assert!(weights.asked.load(Ordering::Relaxed) <= 3 * 64);
 }
 

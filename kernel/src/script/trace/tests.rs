@@ -123,7 +123,7 @@ fn an_interrupt_reaches_a_hook() {
     let start = Instant::now();
     let e = n.err("m.run_with_hooks(\"To be\", [[\"hook_embed\", |x| { loop {} }]])");
     assert_eq!(e.ename, "Interrupted");
-    assert!(start.elapsed() < Duration::from_secs(3));
+    assert!(start.elapsed() < Duration::from_secs(20));
     stop.join().unwrap();
     assert_eq!(n.ok("m.run_with_hooks(\"To be\", []).shape[0]"), n.ok("m.tokens(\"To be\").len()"));
 }
