@@ -231,3 +231,47 @@ pub fn end_all() -> ! {
     }
     std::process::exit(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rust_cells::protocol::Ran;
+
+    fn ran() -> Event {
+        Event::Ran(Box::new(Ok(Ran::default())))
+    }
+
+    #[test]
+    fn a_request_is_withdrawn_while_requests_are_not_taken_yet() {
+        let stop = Stop::default();
+        stop.begin();
+        stop.stop(&ran());
+        stop.begin();
+        stop.ready();
+        assert!(stop.withdrawn(), "the first is not to be done");
+        assert!(!stop.withdrawn() && stop.stopped().is_none(), "the second is");
+    }
+
+    #[test]
+    fn an_interrupt_after_the_answer_does_not_reach_the_next_request() {
+        let stop = Stop::default();
+        stop.ready();
+        stop.begin();
+        stop.answer(&ran());
+        stop.stop(&ran());
+        stop.begin();
+        assert_eq!((stop.stopped(), stop.withdrawn(), stop.is_stopping()), (None, false, false));
+    }
+
+    #[test]
+    fn code_of_nobody_does_not_run() {
+        let stop = Stop::default();
+        stop.runs(true);
+        assert!(!stop.lock().running, "what is told late is of a request that has ended");
+        stop.begin();
+        stop.runs(true);
+        assert!(stop.lock().running);
+        stop.answer(&ran());
+        assert!(!stop.lock().running && !stop.untold());
+    }
+}
