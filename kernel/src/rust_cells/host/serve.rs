@@ -1,7 +1,8 @@
 //! The loop of the process: requests in, one at a time; an interrupt at any moment.
 
+use super::processes::{end_all, kill_tools};
 use super::runner::Runner;
-use super::stop::{Stop, end_all, kill_tools};
+use super::stop::Stop;
 use super::streams::emit;
 use crate::panics;
 use crate::rust_cells::protocol::{Cell, Event, Failure, Request};
@@ -36,7 +37,7 @@ pub fn serve(folder: PathBuf) -> ! {
 fn remove(folder: &Path) {
     const PATIENCE: Duration = Duration::from_secs(1);
     let since = Instant::now();
-    while kill_tools() || std::fs::remove_dir_all(folder).is_err() {
+    while kill_tools(true) || std::fs::remove_dir_all(folder).is_err() {
         if since.elapsed() > PATIENCE {
             return;
         }

@@ -1,5 +1,6 @@
 //! Stopping a request: its compiler, which loses nothing, else the process with the person's variables.
 
+use super::processes::kill_tools;
 use super::streams::emit;
 use crate::rust_cells::protocol::{Event, Failure};
 use std::process::Child;
@@ -136,7 +137,7 @@ impl Stop {
         }
         // What the compiler started while it was ended, a linker, would go on writing the files of the next cell.
         for _ in 0..50 {
-            if !kill_tools() {
+            if !kill_tools(true) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(2));
@@ -145,7 +146,9 @@ impl Stop {
 
     /// Ends what can be ended; false when the work is done. `idle_since` is when something could be ended last.
     fn pursue(&self, idle_since: &mut Instant) -> bool {
-        let tools = kill_tools();
+        // Before the code runs, some of them may be those of rust-analyzer.
+        let questions = self.lock().running;
+        let tools = kill_tools(questions);
         let mut state = self.lock();
         if tools || state.running {
             *idle_since = Instant::now();
@@ -174,62 +177,6 @@ fn tells(event: &Event) -> bool {
         _ => None,
     };
     matches!(failure, Some(Failure::Interrupted { variables_lost: true } | Failure::Died(_)))
-}
-
-/// Ends every process of this group that is not this program: the compiler, and what the person's code started. False when
-/// there is none.
-#[cfg(target_os = "linux")]
-pub fn kill_tools() -> bool {
-    let own = std::fs::read_link("/proc/self/exe").ok();
-    let foreign = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| Some(exe) != own);
-    let tools: Vec<u32> = group(std::process::id()).into_iter().filter(foreign).collect();
-    tools.iter().for_each(|pid| kill(*pid));
-    !tools.is_empty()
-}
-
-/// Nothing: what is not ended here the kernel ends with the whole group.
-#[cfg(not(target_os = "linux"))]
-pub fn kill_tools() -> bool {
-    false
-}
-
-/// The processes of a group.
-#[cfg(target_os = "linux")]
-fn group(of: u32) -> Vec<u32> {
-    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| group_of(*pid) == Some(of)).collect()
-}
-
-/// The group of a process that is not a zombie.
-#[cfg(target_os = "linux")]
-fn group_of(pid: u32) -> Option<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in brackets and may hold anything.
-    let mut rest = text.rsplit_once(')')?.1.split_whitespace();
-    let state = rest.next()?;
-    let group = rest.nth(1)?.parse().ok()?;
-    (state != "Z").then_some(group)
-}
-
-#[cfg(target_os = "linux")]
-fn kill(pid: u32) {
-    if let Ok(pid) = libc::pid_t::try_from(pid) {
-        // SAFETY: a signal to a process of our own group.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
-    }
-}
-
-/// Ends the whole group, this process with it.
-pub fn end_all() -> ! {
-    #[cfg(unix)]
-    // SAFETY: 0 means our own group, of which we are the leader, since the kernel starts us so.
-    unsafe {
-        if libc::getpgrp() == libc::getpid() {
-            libc::kill(0, libc::SIGKILL);
-        }
-    }
-    std::process::exit(0)
 }
 
 #[cfg(test)]
