@@ -4,6 +4,7 @@ use super::Split;
 use super::completions::Completions;
 use crate::display::Bundle;
 use crate::script::Host;
+use crate::script::names::Names;
 use crate::session::{CellError, Variables};
 
 /// The Rust cells of a session that cannot run any.
@@ -33,7 +34,14 @@ impl RustCells {
     ///
     /// # Errors
     /// Always.
-    pub fn run(&self, _: &str, _: &Split<'_>, _: &Variables, _: &Host) -> Result<Given, CellError> {
+    pub fn run<'a>(
+        &self,
+        _: &str,
+        _: &Split<'_>,
+        _: &Variables,
+        _: &Host,
+        _: &dyn Fn() -> &'a Names,
+    ) -> Result<Given, CellError> {
         let help = "help: build Minerva with the feature `rust-cells`, which is on by default";
         Err(CellError::plain("UnsupportedError", format!("this build of Minerva has no Rust cells\n{help}")))
     }

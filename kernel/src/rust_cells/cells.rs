@@ -10,6 +10,7 @@ use super::protocol::{Call, Cell, Event, Failure, Function, Input, Output, Ran, 
 use super::values;
 use crate::display::Bundle;
 use crate::script::error::{ScriptResult, raise, raise_text};
+use crate::script::names::Names;
 use crate::script::{Host, SessionEvent};
 use crate::session::{CellError, Variables};
 use minerva_engine::Error;
@@ -28,11 +29,9 @@ pub struct RustCells(Arc<Mutex<Inner>>);
 struct Inner {
     program: Option<PathBuf>,
     process: Option<Process>,
-    /// Files that have been named, so that no two share one.
-    files: usize,
     /// Texts of the cells that ran, for errors that point into them.
     sources: errors::Sources,
-    /// Parameters of each function as it was defined last.
+    /// Parameters of each function that is there, as it was defined last.
     arity: std::collections::HashMap<String, usize>,
 }
 
@@ -54,22 +53,33 @@ impl RustCells {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a cell, called `name` in errors, on the session's variables.
+    /// Runs a cell, called `name` in errors, on the session's variables; `names` are the functions of the language.
     ///
     /// # Errors
     /// What is wrong with the cell, with its places; an interrupt; no Rust on this machine.
-    pub fn run(&self, name: &str, code: &Split<'_>, variables: &Variables, host: &Host) -> Result<Given, CellError> {
+    pub fn run<'a>(
+        &self,
+        name: &str,
+        code: &Split<'_>,
+        variables: &Variables,
+        host: &Host,
+        names: &dyn Fn() -> &'a Names,
+    ) -> Result<Given, CellError> {
         let mut inner = self.lock();
         inner.sources.add(name, code);
         let options = options::parse(code.line).map_err(|wrong| errors::option(name, code, &wrong))?;
-        inner.start()?;
+        // The files of its values, which go with this folder however the cell ends.
+        let folder = inner.start()?.folder_of_values()?;
         let mut cell = Cell { body: code.body.to_owned(), ..Cell::default() };
-        inner.inputs(&options, &mut cell, variables, host).map_err(|(n, text)| {
+        inputs(folder.path(), &options, &mut cell, variables, host).map_err(|(n, text)| {
+            if host.interrupt().is_raised() {
+                return on_the_way();
+            }
             let wanted = options.inputs.get(n);
             errors::wanted(name, code, wanted, "ArgumentError", &text)
         })?;
-        for wanted in &options.outputs {
-            let (json, tensors) = inner.files();
+        for (n, wanted) in options.outputs.iter().enumerate() {
+            let (json, tensors) = files(folder.path(), "out", n);
             cell.outputs.push(Output { name: wanted.name.clone(), json, tensors });
         }
         let ran = match inner.ask(&Request::Run(cell.clone()), host) {
@@ -77,19 +87,19 @@ impl RustCells {
             Ok(_) => Err(Failure::Other("the process that runs Rust cells answered something else".into())),
             Err(failure) => Err(failure),
         };
-        for input in &cell.inputs {
-            remove(&[&input.json, &input.tensors]);
-        }
         let ran = ran.map_err(|failure| errors::of_cell(&failure, name, code, &options, &inner.sources))?;
         for output in &cell.outputs {
-            let value = output_value(output, host).map_err(|e| CellError::plain("RustError", e.to_string()))?;
+            let value = output_value(output, host).map_err(|e| match e {
+                Error::Interrupted => on_the_way(),
+                e => CellError::plain("RustError", e.to_string()),
+            })?;
             variables.set(&output.name, value);
         }
         drop(inner);
-        Ok(self.given(ran, host))
+        Ok(self.given(ran, host, names))
     }
 
-    fn given(&self, ran: Ran, host: &Host) -> Given {
+    fn given<'a>(&self, ran: Ran, host: &Host, names: &dyn Fn() -> &'a Names) -> Given {
         for function in &ran.functions {
             if let Some(problem) = &function.problem {
                 let text = format!("note: scripts cannot call `{}`: {problem}\n", function.name);
@@ -100,6 +110,9 @@ impl RustCells {
         inner.arity.extend(ran.functions.iter().map(|f| (f.name.clone(), f.params.len())));
         drop(inner);
         let fit: Vec<&Function> = ran.functions.iter().filter(|f| f.problem.is_none()).collect();
+        if !fit.is_empty() {
+            functions::hidden(&fit, names()).into_iter().for_each(|note| host.emit(SessionEvent::Stderr(note)));
+        }
         let functions = (!fit.is_empty()).then(|| functions::module(&fit, self, host));
         let shown = (!ran.shown.is_empty()).then(|| bundle(ran.shown));
         Given { shown, functions }
@@ -117,39 +130,17 @@ impl RustCells {
                 format!("`{name}` is gone with the Rust cells\nhelp: run the cell that defines it again"),
             )
         };
-        if let Some(n) = inner.arity.get(name).filter(|n| **n != arguments.len()) {
-            let (n, given) = (*n, arguments.len());
+        let (n, given) = (*inner.arity.get(name).ok_or_else(gone)?, arguments.len());
+        if n != given {
             let text = format!("`{name}` was defined again and takes {n} arguments, not {given}");
             return Err(raise_text("FunctionNotFound", format!("{text}\nhelp: help(\"{name}\") shows it")));
         }
         let folder = inner.process.as_ref().map(|p| p.folder().to_owned()).ok_or_else(gone)?;
-        let mut tensors = Vec::new();
-        let pack = |(n, value): (usize, &Dynamic)| {
-            values::pack(&format!("{name}, argument {}", n + 1), value, &mut tensors).map(|(json, _)| json)
-        };
-        let json: Result<Vec<_>, Error> = arguments.iter().enumerate().map(pack).collect();
-        let json = json.map_err(raise)?;
         let file = |what: &str| folder.join(format!("call-{what}.safetensors"));
         let (taken, answer) = (file("arguments"), file("result"));
-        values::write_tensors(&taken, &tensors, &host.control()).map_err(raise)?;
-        let path = |p: &Path, there: bool| if there { p.display().to_string() } else { String::new() };
-        let call = Call {
-            name: name.to_owned(),
-            arguments: serde_json::Value::Array(json).to_string(),
-            tensors: path(&taken, !tensors.is_empty()),
-            answer: path(&answer, true),
-        };
         // A call that was ended may have left half a file.
         let _ = std::fs::remove_file(&answer);
-        let returned = match inner.ask(&Request::Call(call), host) {
-            Ok(Event::Returned(returned)) => returned,
-            Ok(_) => Err(Failure::Other("the process that runs Rust cells answered something else".into())),
-            Err(failure) => Err(failure),
-        };
-        let result = match returned {
-            Ok(json) => values::unpack(&json, &answer, &host.control()).map_err(raise),
-            Err(failure) => Err(errors::of_call(&failure, name, &inner.sources)),
-        };
+        let result = inner.pass(name, arguments, host, &taken, &answer);
         for file in [&taken, &answer] {
             let _ = std::fs::remove_file(file);
         }
@@ -158,7 +149,7 @@ impl RustCells {
 
     /// Ends the process with all that its cells hold; the next one starts another.
     pub fn end(&self) {
-        self.lock().process = None;
+        self.lock().lose();
     }
 
     /// The names that can stand at a byte of a cell, if its process is there and idle.
@@ -169,7 +160,7 @@ impl RustCells {
             Ok(Event::Completions(found)) => Some(found),
             Ok(_) | Err(Gone::Late) => None,
             Err(_) => {
-                inner.process = None;
+                inner.lose();
                 None
             }
         }
@@ -177,13 +168,50 @@ impl RustCells {
 }
 
 impl Inner {
-    fn start(&mut self) -> Result<(), CellError> {
-        if self.process.is_none() {
-            let own = || std::env::current_exe().map_err(|e| CellError::plain("RustError", e.to_string()));
-            let program = self.program.clone().map_or_else(own, Ok)?;
-            self.process = Some(Process::start(&program)?);
+    /// The process, started where there is none.
+    fn start(&mut self) -> Result<&Process, CellError> {
+        let process = match self.process.take() {
+            Some(process) => process,
+            None => {
+                let own = || std::env::current_exe().map_err(|e| CellError::plain("RustError", e.to_string()));
+                let program = self.program.clone().map_or_else(own, Ok)?;
+                Process::start(&program)?
+            }
+        };
+        Ok(self.process.insert(process))
+    }
+
+    /// Ends the process, and with it what cells defined.
+    fn lose(&mut self) {
+        self.process = None;
+        self.arity.clear();
+    }
+
+    /// Passes a call on and its result back; tensors go through the files `taken` and `answer`.
+    fn pass(&mut self, name: &str, arguments: &[Dynamic], host: &Host, taken: &Path, answer: &Path) -> ScriptResult {
+        let mut tensors = Vec::new();
+        let pack = |(n, value): (usize, &Dynamic)| {
+            values::pack(&format!("{name}, argument {}", n + 1), value, &mut tensors).map(|(json, _)| json)
+        };
+        let json: Result<Vec<_>, Error> = arguments.iter().enumerate().map(pack).collect();
+        let json = json.map_err(raise)?;
+        values::write_tensors(taken, &tensors, &host.control()).map_err(raise)?;
+        let path = |p: &Path, there: bool| if there { p.display().to_string() } else { String::new() };
+        let call = Call {
+            name: name.to_owned(),
+            arguments: serde_json::Value::Array(json).to_string(),
+            tensors: path(taken, !tensors.is_empty()),
+            answer: path(answer, true),
+        };
+        let returned = match self.ask(&Request::Call(call), host) {
+            Ok(Event::Returned(returned)) => returned,
+            Ok(_) => Err(Failure::Other("the process that runs Rust cells answered something else".into())),
+            Err(failure) => Err(failure),
+        };
+        match returned {
+            Ok(json) => values::unpack(&json, answer, &host.control()).map_err(raise),
+            Err(failure) => Err(errors::of_call(&failure, name, &self.sources)),
         }
-        Ok(())
     }
 
     /// Asks the process; one that does not answer is ended, and the next cell starts another.
@@ -196,64 +224,63 @@ impl Inner {
         let Some(process) = self.process.as_mut() else { return Err(Failure::Other("it is not there".into())) };
         let answer = process.ask(request, host.interrupt(), &shows);
         answer.map_err(|gone| {
-            self.process = None;
+            self.lose();
             match gone {
-                Gone::Stopped | Gone::Late => Failure::Stopped,
+                Gone::Stopped | Gone::Late => {
+                    // The next cell finds another that has started meanwhile; what keeps it from starting is told then.
+                    let _ = self.start();
+                    Failure::Stopped
+                }
                 Gone::Ended(words) => Failure::Ended(words),
             }
         })
     }
+}
 
-    /// Paths for a value: its JSON and its tensors.
-    fn files(&mut self) -> (String, String) {
-        self.files += 1;
-        let folder = self.process.as_ref().map(|p| p.folder().to_owned()).unwrap_or_default();
-        let path = |ending: &str| folder.join(format!("value-{}.{ending}", self.files)).display().to_string();
-        (path("json"), path("safetensors"))
-    }
+/// Paths for a value: its JSON and its tensors.
+fn files(folder: &Path, way: &str, n: usize) -> (String, String) {
+    let path = |ending: &str| folder.join(format!("{way}-{n}.{ending}")).display().to_string();
+    (path("json"), path("safetensors"))
+}
 
-    /// Writes the values that go in; on error, which of them and why.
-    fn inputs(
-        &mut self,
-        options: &Options,
-        cell: &mut Cell,
-        variables: &Variables,
-        host: &Host,
-    ) -> Result<(), (usize, String)> {
-        for (n, wanted) in options.inputs.iter().enumerate() {
-            let name = &wanted.name;
-            let Some(value) = variables.get(name).filter(|v| !v.is_locked()) else {
-                let known = variables.names();
-                let near = minerva_engine::error::nearest(name, known.iter().map(String::as_str));
-                let help = near.map_or(String::new(), |near| format!("\nhelp: did you mean `{near}`?"));
-                return Err((n, format!("variable `{name}` not found{help}")));
-            };
-            let failed = |e: Error| (n, e.to_string());
-            let mut found = Vec::new();
-            let (json, kind) = values::pack(&format!("--in {name}"), &value.flatten(), &mut found).map_err(failed)?;
-            let (path, tensors) = self.files();
-            std::fs::write(&path, json.to_string()).map_err(|e| (n, format!("{path}: {e}")))?;
-            values::write_tensors(Path::new(&tensors), &found, &host.control()).map_err(failed)?;
-            let kind = wanted.kind.clone().unwrap_or_else(|| kind.name());
-            let tensors = if found.is_empty() { String::new() } else { tensors };
-            cell.inputs.push(Input { name: name.clone(), kind, json: path, tensors });
-        }
-        Ok(())
+/// Writes the values that go in; on error, which of them and why.
+fn inputs(
+    folder: &Path,
+    options: &Options,
+    cell: &mut Cell,
+    variables: &Variables,
+    host: &Host,
+) -> Result<(), (usize, String)> {
+    for (n, wanted) in options.inputs.iter().enumerate() {
+        let name = &wanted.name;
+        let Some(value) = variables.get(name).filter(|v| !v.is_locked()) else {
+            let known = variables.names();
+            let near = minerva_engine::error::nearest(name, known.iter().map(String::as_str));
+            let help = near.map_or(String::new(), |near| format!("\nhelp: did you mean `{near}`?"));
+            return Err((n, format!("variable `{name}` not found{help}")));
+        };
+        let failed = |e: Error| (n, e.to_string());
+        let mut found = Vec::new();
+        let (json, kind) = values::pack(&format!("--in {name}"), &value.flatten(), &mut found).map_err(failed)?;
+        let (path, tensors) = files(folder, "in", n);
+        std::fs::write(&path, json.to_string()).map_err(|e| (n, format!("{path}: {e}")))?;
+        values::write_tensors(Path::new(&tensors), &found, &host.control()).map_err(failed)?;
+        let kind = wanted.kind.clone().unwrap_or_else(|| kind.name());
+        let tensors = if found.is_empty() { String::new() } else { tensors };
+        cell.inputs.push(Input { name: name.clone(), kind, json: path, tensors });
     }
+    Ok(())
 }
 
 fn output_value(output: &Output, host: &Host) -> Result<Dynamic, Error> {
     let json = std::fs::read_to_string(&output.json);
     let json = json.map_err(|e| Error::argument(format!("--out {}", output.name), "a value", e.to_string()))?;
-    let value = values::unpack(&json, Path::new(&output.tensors), &host.control());
-    remove(&[&output.json, &output.tensors]);
-    value
+    values::unpack(&json, Path::new(&output.tensors), &host.control())
 }
 
-fn remove(files: &[&str]) {
-    for file in files.iter().filter(|f| !f.is_empty()) {
-        let _ = std::fs::remove_file(file);
-    }
+/// An interrupt of the values of a cell, and not of the cell.
+fn on_the_way() -> CellError {
+    CellError::plain("Interrupted", "stopped on request while values were handed over")
 }
 
 /// What a cell shows, by MIME type, as notebooks have it.

@@ -2,6 +2,7 @@
 
 use super::RustCells;
 use super::protocol::Function;
+use crate::script::names::{self, Names};
 use crate::script::{Host, define};
 use rhai::{Dynamic, EvalAltResult, Module, NativeCallContext, RhaiFunc};
 use std::any::TypeId;
@@ -33,6 +34,32 @@ pub fn module(functions: &[&Function], cells: &RustCells, host: &Host) -> Module
     }
     module.build_index();
     module
+}
+
+/// What to tell about functions that scripts do not reach: the language's own, and functions of other cells, come first where
+/// they take the same values.
+pub fn hidden(functions: &[&Function], names: &Names) -> Vec<String> {
+    let note = |function: &&Function| {
+        let name = &function.name;
+        let takes: Vec<String> = function.params.iter().map(|(_, kind)| script_type(kind)).collect();
+        let other = names.calls(name).into_iter().find(|other| is_before(other, &takes))?;
+        let whose = if other.script { "a cell" } else { "the language" };
+        let signature = other.signature(false);
+        Some(format!(
+            "note: scripts that call `{name}` get `{signature}` of {whose}, not this one: give it another name\n"
+        ))
+    };
+    functions.iter().filter_map(note).collect()
+}
+
+/// Whether a function is found before one of a Rust cell that takes these types.
+fn is_before(other: &names::Function, takes: &[String]) -> bool {
+    let of_rust_cell = other.from.ends_with("rust_cells/functions");
+    let same = |(param, kind): (&names::Param, &String)| {
+        let whole = param.kind == "int" && kind == "float";
+        other.script || whole || param.kind == *kind || param.kind == "any" || kind == "any"
+    };
+    !of_rust_cell && other.params.len() == takes.len() && other.params.iter().zip(takes).all(same)
 }
 
 /// What a script calls the type of a parameter or a result.

@@ -10,7 +10,7 @@ const HELP: &str = "Rust cell: %%rust [--in name[:Type]]… [--out name]…
 The cell is Rust, run through evcxr: variables, functions, `use` and `:dep crate = \"version\"` stay for later Rust cells.
     --in x            the notebook's x becomes a variable: bool, i64, f64, String, Vec<…>, BTreeMap<String, …>,
                       minerva::Tensor { shape, data: Vec<f32> }; values of mixed kinds become minerva::Value
-    --in x:Vec<f32>   … of this type
+    --in x:Vec<f32>   … of this type; a Tensor is taken as Vec, or Vec of Vec, too
     --out y           the cell's y becomes a variable of the notebook
 A `pub fn` whose parameters are of such types can be called from scripts; the Err of a Result is an error there.";
 

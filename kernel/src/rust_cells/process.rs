@@ -36,6 +36,8 @@ pub struct Process {
     folder: TempDir,
     /// Answers that nobody waits for any more.
     late: usize,
+    /// Bytes of its log when it answered last.
+    logged: u64,
     /// What it started was ended; its number may be another's.
     ended: bool,
 }
@@ -91,12 +93,21 @@ impl Process {
             }
         };
         std::thread::Builder::new().name("minerva-rust".into()).spawn(read).map_err(failed)?;
-        Ok(Self { child, stdin, events, folder, late: 0, ended: false })
+        Ok(Self { child, stdin, events, folder, late: 0, logged: 0, ended: false })
     }
 
     /// A folder of its own, for files on their way.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A new folder for the values of a cell.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn folder_of_values(&self) -> Result<TempDir, CellError> {
+        let made = tempfile::Builder::new().prefix("values-").tempdir_in(self.folder());
+        made.map_err(|e| CellError::plain("RustError", format!("values cannot be handed over: {e}")))
     }
 
     /// The names that can stand at a place, if they are there before `patience` ends.
@@ -133,7 +144,10 @@ impl Process {
                 Ok(Event::Stdout(_) | Event::Stderr(_)) if told.is_some() => {}
                 Ok(event @ (Event::Stdout(_) | Event::Stderr(_))) => shows(event),
                 Ok(Event::Completions(_)) if self.late > 0 => self.late -= 1,
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    self.logged = std::fs::metadata(self.log()).map_or(0, |log| log.len());
+                    return Ok(answer);
+                }
                 Err(RecvTimeoutError::Disconnected) => return Err(self.last_words()),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -154,10 +168,17 @@ impl Process {
         self.stdin.write_all(line.as_bytes()).and_then(|()| self.stdin.flush())
     }
 
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     fn last_words(&mut self) -> Gone {
         self.end();
         let status = self.child.try_wait().ok().flatten().map_or(String::new(), |s| s.to_string());
-        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        // What was logged before its last answer has nothing to do with its end.
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        let from = usize::try_from(self.logged).unwrap_or(usize::MAX);
+        let log = String::from_utf8_lossy(log.get(from..).unwrap_or_default());
         let last: Vec<&str> = log.lines().filter(|l| !l.trim().is_empty()).collect();
         let last = last.iter().skip(last.len().saturating_sub(3)).copied().chain([status.as_str()]);
         Gone::Ended(last.filter(|l| !l.is_empty()).collect::<Vec<_>>().join("\n"))

@@ -10,6 +10,8 @@ use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
 use serde_json::{Number, Value, json};
 use std::path::Path;
 
+/// Starts the odd keys. One of a map of the person's that starts so has it once more.
+const MARK: char = '\u{1}';
 const TENSOR: &str = "\u{1}t";
 const FLOAT: &str = "\u{1}f";
 
@@ -78,7 +80,8 @@ pub fn pack(what: &str, value: &Dynamic, tensors: &mut Vec<Tensor>) -> Result<(V
         for (key, item) in map.iter() {
             let (json, found) = pack(&format!("{what}.{key}"), item, tensors)?;
             kind = kind.with(found);
-            out.insert(key.to_string(), json);
+            let key = if key.starts_with(MARK) { format!("{MARK}{key}") } else { key.to_string() };
+            out.insert(key, json);
         }
         return Ok((Value::Object(out), Kind::Map(Box::new(kind))));
     }
@@ -163,8 +166,28 @@ fn dynamic(value: Value, tensor: &dyn Fn(usize) -> Result<Tensor>) -> Result<Dyn
             if let Some(name) = map.get(FLOAT).and_then(Value::as_str) {
                 return Ok(Dynamic::from_float(name.parse().unwrap_or(f64::NAN)));
             }
-            let entries = map.into_iter().map(|(k, v)| Ok((k.into(), dynamic(v, tensor)?)));
+            let entries =
+                map.into_iter().map(|(k, v)| Ok((k.strip_prefix(MARK).unwrap_or(&k).into(), dynamic(v, tensor)?)));
             Dynamic::from_map(entries.collect::<Result<Map>>()?)
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn keys_with_the_mark_of_a_special_value_are_keys() {
+        for key in ["\u{1}t", "\u{1}f", "\u{1}", "\u{1}\u{1}t", "\n\u{0}\u{7f}", "plain"] {
+            for value in [Dynamic::from_int(0), Dynamic::from("inf".to_owned())] {
+                let map = Dynamic::from_map(Map::from([(key.into(), value.clone())]));
+                let packed = pack("x", &map, &mut Vec::new()).unwrap().0.to_string();
+                let back = unpack(&packed, Path::new("none"), &Control::default()).unwrap();
+                let shown = |value: &Dynamic| value.read_lock::<Map>().map(|m| format!("{:?}", *m)).unwrap();
+                assert_eq!(shown(&back), shown(&map), "{key:?}");
+            }
+        }
+    }
 }

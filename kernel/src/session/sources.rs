@@ -1,19 +1,33 @@
 //! The texts of the cells that ran, for errors that point into one of them.
 
 use rhai::AST;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+/// Cells without functions that are remembered: after their end no error points into them. Front ends that ask the session
+/// about its state run many.
+const MOST: usize = 1000;
 
 /// Cell texts by name.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     cells: HashMap<String, String>,
+    /// Names of those without functions, oldest first.
+    passing: VecDeque<String>,
     functions: BTreeMap<(String, usize), String>,
 }
 
 impl Sources {
-    /// Remembers the text of a cell.
+    /// Remembers the text of a cell, and forgets that of the oldest where there are too many.
     pub fn add(&mut self, name: &str, code: &str) {
-        self.cells.insert(name.to_owned(), code.to_owned());
+        if self.cells.insert(name.to_owned(), code.to_owned()).is_some() {
+            return;
+        }
+        self.passing.push_back(name.to_owned());
+        if self.passing.len() > MOST
+            && let Some(oldest) = self.passing.pop_front()
+        {
+            self.cells.remove(&oldest);
+        }
     }
 
     /// A line of a cell, counted from 1.
@@ -21,8 +35,9 @@ impl Sources {
         self.cells.get(name)?.lines().nth(line.checked_sub(1)?)
     }
 
-    /// Remembers the texts of the functions that a cell defines.
+    /// Remembers the texts of the functions that a cell defines, and the cell as long as the session lives.
     pub fn add_functions(&mut self, cell: &str, ast: &AST) {
+        self.passing.retain(|name| name != cell);
         let Some(code) = self.cells.get(cell) else { return };
         for function in ast.iter_fn_def() {
             let span = (function.body.start_position(), function.body.end_position());
@@ -61,4 +76,25 @@ fn offset(code: &str, position: rhai::Position) -> Option<usize> {
     let before: usize = code.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let line = code.get(before..)?;
     Some(before + line.char_indices().nth(column.checked_sub(1)?).map_or(line.len(), |(at, _)| at))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn cells_without_functions_are_forgotten_in_time() {
+        let mut sources = Sources::default();
+        sources.add("In[1]", "fn f() { 1 }");
+        sources.add_functions("In[1]", &rhai::Engine::new().compile("fn f() { 1 }").unwrap());
+        for n in 0..3 * MOST {
+            sources.add(&format!("uncounted[{n}]"), "1");
+        }
+        assert_eq!(sources.cells.len(), MOST + 1);
+        assert_eq!((sources.line("uncounted[0]", 1), sources.line("In[1]", 1)), (None, Some("fn f() { 1 }")));
+        assert_eq!(sources.line(&format!("uncounted[{}]", 3 * MOST - 1), 1), Some("1"));
+        sources.add("In[1]", "2");
+        assert_eq!((sources.line("In[1]", 1), sources.cells.len()), (Some("2"), MOST + 1));
+    }
 }

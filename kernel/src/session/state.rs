@@ -164,7 +164,8 @@ impl Session {
     }
 
     pub(super) fn run_rust(&mut self, request: &Execute, cell: &rust_cells::Split<'_>) -> Result<Outcome, CellError> {
-        let given = self.rust.run(&request.cell_name, cell, &self.variables, &self.host)?;
+        let names = || self.names();
+        let given = self.rust.run(&request.cell_name, cell, &self.variables, &self.host, &names)?;
         if let Some(functions) = given.functions {
             self.engine.register_global_module(functions.into());
             self.names = OnceLock::new();

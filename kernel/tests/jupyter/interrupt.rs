@@ -7,10 +7,11 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// Numbers that look random and are the same in every run.
-struct Moments(u64);
+pub struct Moments(pub u64);
 
 impl Moments {
-    fn next(&mut self, most: Duration) -> Duration {
+    /// The next one, up to `most`.
+    pub fn next(&mut self, most: Duration) -> Duration {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         most.mul_f64((self.0 >> 33) as f64 / f64::from(1_u32 << 31))
     }
@@ -64,7 +65,8 @@ fn many(times: usize, prepare: &str, cells: &[(&str, String)]) {
     }
 }
 
-fn report(took: &[(Duration, &str)]) {
+/// Prints median and maximum of each kind.
+pub fn report(took: &[(Duration, &str)]) {
     use std::io::Write;
     let mut names: Vec<&str> = took.iter().map(|(_, name)| *name).collect();
     names.sort_unstable();

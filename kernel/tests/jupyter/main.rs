@@ -11,6 +11,8 @@ mod handshake;
 mod history;
 mod input;
 mod interrupt;
+#[cfg(all(unix, feature = "rust-cells"))]
+mod rust_interrupt;
 mod table;
 mod wire;
 

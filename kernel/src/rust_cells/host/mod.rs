@@ -4,6 +4,7 @@
 //! Three things live under it: cargo while it compiles, the child of evcxr that loads what was compiled, and what that
 //! starts. All are one process group, so that nothing outlives it.
 
+mod processes;
 mod report;
 mod runner;
 mod serve;

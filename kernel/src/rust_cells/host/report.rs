@@ -4,13 +4,25 @@ use super::source::{Origin, Source};
 use crate::rust_cells::protocol::{Cell, Diagnostic, Failure, Place};
 use evcxr::{CompilationError, Error};
 
+/// Warnings alone are not why a cell fails: evcxr says no more where it does not know the type of a variable.
+const NO_ERROR: &str = "the cell does not compile, and the compiler names no error
+help: a variable whose value is a closure needs a type: `let f: Box<dyn Fn(i32) -> i32> = Box::new(…);`
+help: if the compiler was ended from outside, run the cell again";
+
 /// The failure behind an error of evcxr.
 pub fn failure(error: Error, source: &Source, cell: &Cell) -> Failure {
     match error {
-        Error::CompilationErrors(errors) if !errors.is_empty() => {
-            // With an error come the warnings of every cell so far; they are told where nothing is worse.
-            let worst = |e: &&CompilationError| e.level() == "error" || !errors.iter().any(|e| e.level() == "error");
-            Failure::Compile(errors.iter().filter(worst).map(|e| diagnostic(e, source, cell)).collect())
+        Error::CompilationErrors(errors) => {
+            // With an error come the warnings of every cell so far. Where the error itself is about code of evcxr, a note of
+            // it stands in its place; a bug of the compiler is an "error: internal …".
+            let is_error = |e: &CompilationError| e.level().starts_with("error");
+            let any = errors.iter().any(is_error);
+            let told = errors.iter().filter(|e| if any { is_error(e) } else { e.level() != "warning" });
+            let found: Vec<Diagnostic> = told.map(|e| diagnostic(e, source, cell)).collect();
+            match found.is_empty() {
+                true => Failure::Other(NO_ERROR.into()),
+                false => Failure::Compile(found),
+            }
         }
         Error::SubprocessTerminated(text) => Failure::Died(text),
         other => Failure::Other(other.to_string()),

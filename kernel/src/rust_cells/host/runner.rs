@@ -3,7 +3,7 @@
 use super::report;
 use super::source::{DONE, Source};
 use super::stop::Stop;
-use super::streams::{Streams, emit};
+use super::streams::Streams;
 use super::syntax;
 use crate::rust_cells::completions::Completions;
 use crate::rust_cells::protocol::{Call, Cell, Event, Failure, Function, Ran, Request};
@@ -85,11 +85,13 @@ impl Runner {
     }
 
     fn execute(&mut self, source: &Source, cell: &Cell) -> Result<EvalOutputs, Failure> {
-        self.streams.state().panicked = None;
-        self.stop.begin();
+        if let Some(variables_lost) = self.stop.stopped() {
+            return Err(Failure::Interrupted { variables_lost });
+        }
+        self.streams.state().forget();
         let outcome = self.context.execute(&source.text);
-        self.stop.end();
         self.streams.settle();
+        self.stop.runs(false);
         self.stopped(&outcome)?;
         let outputs = outcome.map_err(|e| self.ended(report::failure(e, source, cell)))?;
         if self.context.variables_and_types().any(|(name, _)| name == DONE) {
@@ -115,6 +117,10 @@ impl Runner {
 
     fn stopped(&mut self, outcome: &Result<EvalOutputs, Error>) -> Result<(), Failure> {
         let Some(variables_lost) = self.stop.stopped() else { return Ok(()) };
+        if outcome.is_ok() && !variables_lost {
+            // It came too late: all has run.
+            return Ok(());
+        }
         self.dead = variables_lost && !matches!(outcome, Err(Error::SubprocessTerminated(_)));
         Err(Failure::Interrupted { variables_lost })
     }
@@ -131,7 +137,7 @@ impl Runner {
     pub fn call(&mut self, call: Call, requests: &Receiver<Request>) -> Option<Request> {
         if !self.functions.contains_key(&call.name) {
             let text = format!("`{}` is no longer a `pub fn` of a Rust cell", call.name);
-            emit(&Event::Returned(Err(Failure::Other(text))));
+            self.stop.answer(&Event::Returned(Err(Failure::Other(text))));
             return None;
         }
         let all: Vec<Function> = self.functions.values().cloned().collect();
@@ -145,7 +151,7 @@ impl Runner {
             },
             Answered::Not(call, failure) => (call, failure),
         };
-        emit(&Event::Returned(Err(match failure {
+        self.stop.answer(&Event::Returned(Err(match failure {
             Failure::Compile(errors) => {
                 let why = errors.first().map_or("", |e| e.message.as_str());
                 Failure::Other(format!("`{}` cannot be called from a script: {why}", call.name))
@@ -160,7 +166,6 @@ impl Runner {
         let (streams, stop) = (self.streams.clone(), self.stop.clone());
         let known = |name: &str| functions.iter().any(|f| f.name == name);
         let reader = |_: &str| -> String {
-            stop.end();
             let waiting = first.borrow_mut().take();
             let call = match waiting.map(Request::Call).or_else(|| requests.recv().ok()) {
                 Some(Request::Call(call)) if known(&call.name) => call,
@@ -170,18 +175,18 @@ impl Runner {
                 }
             };
             let mut state = streams.state();
-            (state.calling, state.panicked) = (true, None);
-            stop.begin();
+            state.forget();
+            state.calling = true;
+            stop.runs(true);
             serde_json::to_string(&call).unwrap_or_default()
         };
-        self.stop.begin();
         let mut callbacks = EvalCallbacks {
             // What `evcxr_input` asks for has no answer here.
             input_reader: &|request| if request.prompt == "minerva" { reader(&request.prompt) } else { String::new() },
         };
         let outcome = self.context.execute_with_callbacks(&dispatcher(functions), &mut callbacks);
-        self.stop.end();
         self.streams.settle();
+        self.stop.runs(false);
         let failure = match (self.stopped(&outcome), outcome) {
             (Err(failure), _) => Some(failure),
             (Ok(()), Err(e)) => {
@@ -195,7 +200,7 @@ impl Runner {
         }
         if std::mem::take(&mut self.streams.state().calling) {
             let why = failure.unwrap_or_else(|| Failure::Died("it ended without an answer".into()));
-            emit(&Event::Returned(Err(why)));
+            self.stop.answer(&Event::Returned(Err(why)));
         }
         Answered::Until(next.into_inner())
     }

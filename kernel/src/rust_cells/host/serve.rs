@@ -1,16 +1,19 @@
 //! The loop of the process: requests in, one at a time; an interrupt at any moment.
 
+use super::processes::{end_all, kill_tools};
 use super::runner::Runner;
-use super::stop::{Stop, end_all, kill_tools};
+use super::stop::Stop;
 use super::streams::emit;
 use crate::panics;
-use crate::rust_cells::protocol::{Event, Failure, Request};
+use crate::rust_cells::protocol::{Cell, Event, Failure, Request};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// The compiler and rust-analyzer nest deeply.
 const STACK_BYTES: usize = 256 << 20;
+/// Where an interrupt met the code after all, or right at its end.
+const UNTOLD: &str = "note: the Rust variables are gone with what was interrupted before\n";
 
 /// Serves Rust cells until stdin ends. `folder` belongs to this process and is removed at the end.
 pub fn serve(folder: PathBuf) -> ! {
@@ -34,7 +37,7 @@ pub fn serve(folder: PathBuf) -> ! {
 fn remove(folder: &Path) {
     const PATIENCE: Duration = Duration::from_secs(1);
     let since = Instant::now();
-    while kill_tools() || std::fs::remove_dir_all(folder).is_err() {
+    while kill_tools(true) || std::fs::remove_dir_all(folder).is_err() {
         if since.elapsed() > PATIENCE {
             return;
         }
@@ -44,11 +47,16 @@ fn remove(folder: &Path) {
 
 /// Reads requests until the kernel closes its end.
 fn read(requests: &Sender<Request>, stop: &Stop) {
+    let mut stopped = failed(&Request::Interrupt, Failure::Stopped);
     for line in std::io::stdin().lines() {
         let Ok(line) = line else { return };
         match serde_json::from_str(&line) {
-            Ok(Request::Interrupt) => stop.stop(),
+            Ok(Request::Interrupt) => stop.stop(&stopped),
             Ok(request) => {
+                if matches!(request, Request::Run(_) | Request::Call(_)) {
+                    stopped = failed(&request, Failure::Interrupted { variables_lost: false });
+                    stop.begin();
+                }
                 if requests.send(request).is_err() {
                     return;
                 }
@@ -59,23 +67,35 @@ fn read(requests: &Sender<Request>, stop: &Stop) {
 }
 
 fn run(folder: &Path, stop: &Stop, requests: &Receiver<Request>) {
-    let mut runner = match Runner::start(folder, stop) {
-        Ok(runner) => runner,
-        Err(text) => {
-            // Every request is told why; the kernel gives up at the first.
-            for request in requests {
-                emit(&refused(&request, &text));
-            }
-            return;
+    let (mut next, mut runner) = (None, Runner::start(folder, stop));
+    if let Ok(runner) = &mut runner {
+        next = requests.try_recv().ok();
+        if next.is_none() {
+            // Nobody waits: what every first cell compiles can be there before it comes.
+            let _ = panics::catch(|| runner.run(&Cell::default()));
         }
-    };
-    let mut next = None;
+    }
+    stop.ready();
     while let Some(request) = next.take().or_else(|| requests.recv().ok()) {
+        if matches!(request, Request::Run(_) | Request::Call(_)) && stop.withdrawn() {
+            continue;
+        }
+        let runner = match &mut runner {
+            Ok(runner) => runner,
+            Err(text) => {
+                // Every request is told why; the kernel gives up at the first.
+                stop.answer(&failed(&request, Failure::Other(text.clone())));
+                continue;
+            }
+        };
         match request {
             Request::Run(cell) => {
+                if stop.untold() {
+                    emit(&Event::Stderr(UNTOLD.into()));
+                }
                 let ran = panics::catch(|| runner.run(&cell));
                 let ran = ran.unwrap_or_else(|panic| Err(Failure::Other(format!("evcxr failed: {}", panic.message))));
-                emit(&Event::Ran(Box::new(ran)));
+                stop.answer(&Event::Ran(Box::new(ran)));
             }
             Request::Call(call) => next = runner.call(call, requests),
             Request::Complete { code, at } => {
@@ -87,8 +107,8 @@ fn run(folder: &Path, stop: &Stop, requests: &Receiver<Request>) {
     }
 }
 
-fn refused(request: &Request, text: &str) -> Event {
-    let failure = Failure::Other(text.to_owned());
+/// The answer that a request has failed.
+fn failed(request: &Request, failure: Failure) -> Event {
     match request {
         Request::Call(_) => Event::Returned(Err(failure)),
         Request::Complete { .. } => Event::Completions(Default::default()),

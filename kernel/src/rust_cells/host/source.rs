@@ -68,6 +68,7 @@ impl Source {
     /// The text that takes the outputs of a cell that has run.
     pub fn of_outputs(cell: &Cell) -> Self {
         let mut source = Self { text: String::new(), lines: Vec::new(), inserted: None, outputs_left: false };
+        source.push("minerva::start();", Origin::Own);
         source.push(&format!("let {DONE} = ();"), Origin::Own);
         source.outputs(cell);
         source

@@ -1,121 +1,224 @@
-//! Stopping what runs: first the compiler, which loses nothing, else the process with the person's variables.
+//! Stopping a request: its compiler, which loses nothing, else the process with the person's variables.
 
+use super::processes::kill_tools;
+use super::streams::emit;
+use crate::rust_cells::protocol::{Event, Failure};
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// Whether something runs, and what became of it. Cloning it shares it.
+/// How often is looked for something to end.
+const POLL: Duration = Duration::from_millis(10);
+/// When neither a compiler nor the person's code has been found for so long, evcxr itself thinks, and cannot be stopped.
+const THINKS: Duration = Duration::from_millis(150);
+
+/// The request that is worked on, and what became of it. It begins where it is read, so that an interrupt read after it
+/// finds it whatever has been done about it yet. Cloning it shares it.
 #[derive(Clone, Default)]
-pub struct Stop {
-    child: Arc<Mutex<Option<Arc<Mutex<Child>>>>>,
-    busy: Arc<AtomicBool>,
-    stopped: Arc<AtomicBool>,
-    killed: Arc<AtomicBool>,
+pub struct Stop(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    child: Option<Arc<Mutex<Child>>>,
+    /// Requests are taken: evcxr has started.
+    ready: bool,
+    /// Requests that were stopped before that, and are not to be done.
+    withdrawn: usize,
+    /// A request has no answer yet, or is still worked on after its answer was given.
+    busy: bool,
+    /// The person's code runs: only then has its process anything to do.
+    running: bool,
+    stopped: bool,
+    killed: bool,
+    /// The answer was given before the work ended.
+    answered: bool,
+    /// The variables are gone, and no answer has told.
+    untold: bool,
+}
+
+impl State {
+    fn kill(&mut self) {
+        // Held by evcxr only while it waits for a process that is ending.
+        if let Some(child) = &self.child
+            && let Ok(mut child) = child.try_lock()
+        {
+            self.killed = child.kill().is_ok();
+            self.untold |= self.killed;
+        }
+    }
 }
 
 impl Stop {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The process of the person's code, as evcxr hands it out: the same handle after a restart.
     pub fn watch(&self, child: Arc<Mutex<Child>>) {
-        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+        self.lock().child = Some(child);
     }
 
-    /// Says that something runs.
+    /// Says that requests are taken from now on.
+    pub fn ready(&self) {
+        self.lock().ready = true;
+    }
+
+    /// Whether the oldest request that waits was stopped before requests were taken.
+    pub fn withdrawn(&self) -> bool {
+        let mut state = self.lock();
+        let withdrawn = state.withdrawn > 0;
+        state.withdrawn = state.withdrawn.saturating_sub(1);
+        withdrawn
+    }
+
+    /// Says that a request has come.
     pub fn begin(&self) {
-        self.stopped.store(false, Ordering::SeqCst);
-        self.killed.store(false, Ordering::SeqCst);
-        self.busy.store(true, Ordering::SeqCst);
+        let mut state = self.lock();
+        (state.busy, state.running, state.stopped, state.killed, state.answered) = (true, false, false, false, false);
     }
 
-    /// Says that it has ended.
-    pub fn end(&self) {
-        self.busy.store(false, Ordering::SeqCst);
+    /// Says whether the person's code runs, and not the compiler or evcxr.
+    pub fn runs(&self, running: bool) {
+        let mut state = self.lock();
+        state.running = running && state.busy;
     }
 
-    /// Whether it was stopped; then, whether the person's variables went with it.
+    /// Whether the request was stopped; then, whether the person's variables went with it.
     pub fn stopped(&self) -> Option<bool> {
-        self.stopped.load(Ordering::SeqCst).then(|| self.killed.load(Ordering::SeqCst))
+        let state = self.lock();
+        state.stopped.then_some(state.killed)
     }
 
-    /// Stops what runs, and does not return before it has ended.
-    pub fn stop(&self) {
-        if !self.busy.load(Ordering::SeqCst) {
+    /// Whether something is being stopped.
+    pub fn is_stopping(&self) -> bool {
+        let state = self.lock();
+        state.busy && state.stopped
+    }
+
+    /// Ends the request with its answer, unless that has been given.
+    pub fn answer(&self, event: &Event) {
+        let mut state = self.lock();
+        (state.busy, state.running) = (false, false);
+        if state.answered {
             return;
         }
-        self.stopped.store(true, Ordering::SeqCst);
-        while self.busy.load(Ordering::SeqCst) {
-            // Once: evcxr starts the next one before it tells of the end of the last.
-            if !kill_tools() && !self.killed.load(Ordering::SeqCst) {
-                self.kill();
+        state.untold &= !tells(event);
+        drop(state);
+        emit(event);
+    }
+
+    /// Whether the variables are gone without an answer that told so; asking is taken for telling.
+    pub fn untold(&self) -> bool {
+        std::mem::take(&mut self.lock().untold)
+    }
+
+    /// Stops the request, and does not return before all that belongs to it has ended. `early` is its answer where evcxr
+    /// is still busy with it: the person need not wait for that.
+    pub fn stop(&self, early: &Event) {
+        let mut state = self.lock();
+        if !state.busy {
+            return;
+        }
+        if !state.ready {
+            state.busy = false;
+            state.withdrawn += 1;
+            drop(state);
+            emit(early);
+            return;
+        }
+        state.stopped = true;
+        drop(state);
+        let mut idle_since = Instant::now();
+        while self.pursue(&mut idle_since) {
+            if idle_since.elapsed() > THINKS && self.may_answer_early() {
+                emit(early);
             }
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::sleep(POLL);
+        }
+        // What the compiler started while it was ended, a linker, would go on writing the files of the next cell.
+        for _ in 0..50 {
+            if !kill_tools(true) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 
-    fn kill(&self) {
-        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        // Held by evcxr only while it waits for a process that is ending.
-        if let Some(child) = child
-            && let Ok(mut child) = child.try_lock()
-        {
-            self.killed.store(true, Ordering::SeqCst);
-            let _ = child.kill();
+    /// Ends what can be ended; false when the work is done. `idle_since` is when something could be ended last.
+    fn pursue(&self, idle_since: &mut Instant) -> bool {
+        // Before the code runs, some of them may be those of rust-analyzer.
+        let questions = self.lock().running;
+        let tools = kill_tools(questions);
+        let mut state = self.lock();
+        if tools || state.running {
+            *idle_since = Instant::now();
         }
-    }
-}
-
-/// Ends every process of this group that is not this program: the compiler, and what the person's code started. False when
-/// there is none.
-#[cfg(target_os = "linux")]
-pub fn kill_tools() -> bool {
-    let own = std::fs::read_link("/proc/self/exe").ok();
-    let foreign = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| Some(exe) != own);
-    let tools: Vec<u32> = group(std::process::id()).into_iter().filter(foreign).collect();
-    tools.iter().for_each(|pid| kill(*pid));
-    !tools.is_empty()
-}
-
-/// Nothing: what is not ended here the kernel ends with the whole group.
-#[cfg(not(target_os = "linux"))]
-pub fn kill_tools() -> bool {
-    false
-}
-
-/// The processes of a group.
-#[cfg(target_os = "linux")]
-fn group(of: u32) -> Vec<u32> {
-    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = pids.filter_map(|e| e.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| group_of(*pid) == Some(of)).collect()
-}
-
-/// The group of a process that is not a zombie.
-#[cfg(target_os = "linux")]
-fn group_of(pid: u32) -> Option<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name stands in brackets and may hold anything.
-    let mut rest = text.rsplit_once(')')?.1.split_whitespace();
-    let state = rest.next()?;
-    let group = rest.nth(1)?.parse().ok()?;
-    (state != "Z").then_some(group)
-}
-
-#[cfg(target_os = "linux")]
-fn kill(pid: u32) {
-    if let Ok(pid) = libc::pid_t::try_from(pid) {
-        // SAFETY: a signal to a process of our own group.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
-    }
-}
-
-/// Ends the whole group, this process with it.
-pub fn end_all() -> ! {
-    #[cfg(unix)]
-    // SAFETY: 0 means our own group, of which we are the leader, since the kernel starts us so.
-    unsafe {
-        if libc::getpgrp() == libc::getpid() {
-            libc::kill(0, libc::SIGKILL);
+        // Once: evcxr starts the next process before it tells of the end of the last.
+        if state.busy && state.running && !state.killed {
+            state.kill();
         }
+        state.busy
     }
-    std::process::exit(0)
+
+    /// Nowhere else can the compiler be kept from finishing, and the code then from running.
+    fn may_answer_early(&self) -> bool {
+        let mut state = self.lock();
+        let early = cfg!(target_os = "linux") && state.busy && !state.running && !state.answered;
+        state.answered |= early;
+        early
+    }
+}
+
+/// Whether an answer says that the variables are gone.
+fn tells(event: &Event) -> bool {
+    let failure = match event {
+        Event::Ran(ran) => (**ran).as_ref().err(),
+        Event::Returned(returned) => returned.as_ref().err(),
+        _ => None,
+    };
+    matches!(failure, Some(Failure::Interrupted { variables_lost: true } | Failure::Died(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rust_cells::protocol::Ran;
+
+    fn ran() -> Event {
+        Event::Ran(Box::new(Ok(Ran::default())))
+    }
+
+    #[test]
+    fn a_request_is_withdrawn_while_requests_are_not_taken_yet() {
+        let stop = Stop::default();
+        stop.begin();
+        stop.stop(&ran());
+        stop.begin();
+        stop.ready();
+        assert!(stop.withdrawn(), "the first is not to be done");
+        assert!(!stop.withdrawn() && stop.stopped().is_none(), "the second is");
+    }
+
+    #[test]
+    fn an_interrupt_after_the_answer_does_not_reach_the_next_request() {
+        let stop = Stop::default();
+        stop.ready();
+        stop.begin();
+        stop.answer(&ran());
+        stop.stop(&ran());
+        stop.begin();
+        assert_eq!((stop.stopped(), stop.withdrawn(), stop.is_stopping()), (None, false, false));
+    }
+
+    #[test]
+    fn code_of_nobody_does_not_run() {
+        let stop = Stop::default();
+        stop.runs(true);
+        assert!(!stop.lock().running, "what is told late is of a request that has ended");
+        stop.begin();
+        stop.runs(true);
+        assert!(stop.lock().running);
+        stop.answer(&ran());
+        assert!(!stop.lock().running && !stop.untold());
+    }
 }

@@ -23,6 +23,8 @@ pub struct Streams {
 /// What the marked lines told.
 #[derive(Debug, Default)]
 pub struct State {
+    /// Text is thrown away: it comes from something that is being stopped, which may have left very much of it.
+    muted: bool,
     /// The last panic on the main thread.
     pub panicked: Option<Panicked>,
     /// The last line on stderr.
@@ -90,6 +92,7 @@ impl Streams {
     /// Passes on what is there; false when no more will come.
     pub fn drain(&self) -> bool {
         let mut state = self.state();
+        state.muted = self.stop.is_stopping();
         let mut text = String::new();
         let open = loop {
             match self.stdout.try_recv() {
@@ -97,13 +100,13 @@ impl Streams {
                 Err(e) => break e == TryRecvError::Empty,
             }
         };
-        show(Event::Stdout, &mut text);
+        state.show(Event::Stdout, &mut text);
         while let Ok(line) = self.stderr.try_recv() {
             text.push_str(&line);
             text.push('\n');
             state.last_stderr = line;
         }
-        show(Event::Stderr, &mut text);
+        state.show(Event::Stderr, &mut text);
         open
     }
 
@@ -123,13 +126,20 @@ impl Streams {
     }
 }
 
-fn show(event: impl Fn(String) -> Event, text: &mut String) {
-    if !text.is_empty() {
-        emit(&event(std::mem::take(text)));
-    }
-}
-
 impl State {
+    /// Forgets what was learnt while something else ran.
+    pub fn forget(&mut self) {
+        self.panicked = None;
+        self.last_stderr.clear();
+    }
+
+    fn show(&self, event: impl Fn(String) -> Event, text: &mut String) {
+        let text = std::mem::take(text);
+        if !text.is_empty() && !self.muted {
+            emit(&event(text));
+        }
+    }
+
     fn line(&mut self, line: &str, text: &mut String, stop: &Stop) {
         let Some((before, news)) = line.split_once(MARK) else {
             match line.strip_suffix(OPEN) {
@@ -142,9 +152,13 @@ impl State {
             return;
         };
         text.push_str(before);
-        show(Event::Stdout, text);
+        self.show(Event::Stdout, text);
         let (kind, rest) = news.split_once(' ').unwrap_or((news, ""));
         let answer = match kind {
+            "started" => {
+                stop.runs(true);
+                return;
+            }
             "panicked" => {
                 self.panicked(rest);
                 return;
@@ -155,8 +169,7 @@ impl State {
         };
         self.calling = false;
         // An interrupt that comes from now on is too late, and must not end a process that waits.
-        stop.end();
-        emit(&Event::Returned(answer));
+        stop.answer(&Event::Returned(answer));
     }
 
     fn panicked(&mut self, json: &str) {

@@ -140,6 +140,21 @@ impl<T: FromScript> FromScript for Vec<T> {
                 let item = |(n, v)| T::from_script(v).map_err(|e| format!("at [{n}]: {e}"));
                 items.into_iter().enumerate().map(item).collect()
             }
+            // Its values, or its rows where it has more than one dimension.
+            Value::Tensor(Tensor { shape, data }) if !shape.is_empty() => {
+                let whole = shape.clone();
+                let item = |(n, v)| T::from_script(v).map_err(|e| format!("at [{n}] of a Tensor {whole:?}: {e}"));
+                if let [_] = shape.as_slice() {
+                    return data.into_iter().map(|v| Value::Float(f64::from(v))).enumerate().map(item).collect();
+                }
+                let rest = shape.get(1..).unwrap_or_default();
+                let width: usize = rest.iter().product();
+                let row = |n: usize| {
+                    let data = data.get(n * width..(n + 1) * width).unwrap_or_default().to_vec();
+                    Value::Tensor(Tensor { shape: rest.to_vec(), data })
+                };
+                (0..whole[0]).map(row).enumerate().map(item).collect()
+            }
             other => wrong("an array", &other),
         }
     }

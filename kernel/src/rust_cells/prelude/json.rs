@@ -5,6 +5,8 @@ use super::{Tensor, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// Starts such a key. One of a map of the person's that starts so has it once more.
+const MARK: char = '\u{1}';
 /// The key of a tensor's place.
 const TENSOR: &str = "\u{1}t";
 /// The key of a float that JSON cannot write.
@@ -101,7 +103,8 @@ impl Parser<'_> {
         if let Some(Value::String(name)) = map.get(FLOAT) {
             return name.parse().map(Value::Float).map_err(|_| self.wrong("a float"));
         }
-        Ok(Value::Map(map))
+        let plain = |key: String| key.strip_prefix(MARK).map(str::to_owned).unwrap_or(key);
+        Ok(Value::Map(map.into_iter().map(|(key, value)| (plain(key), value)).collect()))
     }
 
     fn number(&mut self) -> Result<Value, String> {
@@ -187,7 +190,10 @@ pub(super) fn write<'a>(value: &'a Value, out: &mut String, tensors: &mut Vec<&'
                 if n > 0 {
                     out.push(',');
                 }
-                quote(key, out);
+                match key.starts_with(MARK) {
+                    true => quote(&format!("{MARK}{key}"), out),
+                    false => quote(key, out),
+                }
                 out.push(':');
                 write(item, out, tensors);
             }

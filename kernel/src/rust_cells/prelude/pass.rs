@@ -11,8 +11,10 @@ const MARK: &str = "\u{1}minerva ";
 /// Ends a line that the program has not ended.
 const OPEN: &str = "\u{1}";
 
-/// Panics are told to the kernel, which knows the cell and the line; nothing is printed.
+/// Says that the cell runs now: until here an interrupt ends the compiler and loses nothing. Panics are told to the kernel,
+/// which knows the cell and the line; nothing is printed.
 pub fn start() {
+    say(&format!("{MARK}started"));
     // The thread that runs the cell has no name here: it was started by another copy of the standard library.
     let cell = std::thread::current().id();
     std::panic::set_hook(Box::new(move |info| {

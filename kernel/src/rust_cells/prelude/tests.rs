@@ -51,6 +51,28 @@ fn tensors_go_through_a_file_that_the_engine_reads_too() {
 }
 
 #[test]
+fn a_tensor_is_taken_as_its_values_or_rows() {
+    let tensor = |shape: &[usize], data: &[f32]| Value::Tensor(Tensor::new(shape, data.to_vec()));
+    assert_eq!(Vec::<f32>::from_script(tensor(&[3], &[0.1, -2.0, 3.5])), Ok(vec![0.1, -2.0, 3.5]));
+    assert_eq!(Vec::<f64>::from_script(tensor(&[0], &[])), Ok(vec![]));
+    let rows = Vec::<Vec<f64>>::from_script(tensor(&[2, 2], &[1.0, 2.0, 3.0, 4.0]));
+    assert_eq!(rows, Ok(vec![vec![1.0, 2.0], vec![3.0, 4.0]]));
+    assert_eq!(Vec::<Tensor>::from_script(tensor(&[2, 1], &[1.0, 2.0])).map(|t| t[1].data[0]), Ok(2.0));
+    assert_eq!(Vec::<Vec<f32>>::from_script(tensor(&[2, 0], &[])), Ok(vec![vec![], vec![]]));
+    let flat = Vec::<f32>::from_script(tensor(&[1, 2], &[1.0, 2.0]));
+    assert_eq!(flat, Err("at [0] of a Tensor [1, 2]: expected f32, found Tensor".into()));
+    assert!(Vec::<f32>::from_script(tensor(&[], &[1.0])).is_err());
+}
+
+#[test]
+fn keys_with_the_mark_of_a_special_value_are_keys() {
+    for key in ["\u{1}t", "\u{1}f", "\u{1}", "\u{1}\u{1}t", "\n\u{0}\u{7f}", "plain"] {
+        let map = Value::Map(BTreeMap::from([(key.to_owned(), Value::Int(0))]));
+        assert_eq!(json::parse(&text(&map), &mut []), Ok(map), "{key:?}");
+    }
+}
+
+#[test]
 fn types_take_what_fits_them_and_say_what_does_not() {
     let parse = |s: &str| json::parse(s, &mut []).unwrap();
     assert_eq!(Vec::<f64>::from_script(parse("[1, 2.5]")), Ok(vec![1.0, 2.5]));
