@@ -80,7 +80,7 @@ fn leaving(engine: &mut Engine) {
     // Of any type: the language has an `exit` of its own for those that are not taken here.
     define("exit", &["code: int"], doc)
         .example("if !file_exists(\"text.txt\") { exit(1); }")
-        .register_into_engine(engine, move |code: Dynamic| leave(exit_code(&code)?));
+        .register_into_engine(engine, move |code: Dynamic| -> ScriptResult<()> { leave(exit_code(&code)?) });
 }
 
 /// The code of `exit(code)`.
