@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn minerva(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_minerva")).current_dir(folder).args(args).output().unwrap()
@@ -117,6 +118,94 @@ fn print_shows_the_executed_notebook() {
     write(&folder.path().join("a.ipynb"), &[code("print(\"hi\"); 42")]);
     let ran = minerva(folder.path(), &["run", "--print", "a.ipynb"]);
     assert_eq!(text(&ran.stdout), "\nIn [1]: print(\"hi\"); 42\nhi\nOut[1]: 42\n");
+}
+
+#[test]
+fn print_shows_each_output_as_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = folder.path().join("gate");
+    let waiting = code("print(\"first\"); while !file_exists(\"gate\") { sleep(0.01); } print(\"second\");");
+    write(&folder.path().join("a.ipynb"), &[waiting]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_minerva"))
+        .current_dir(folder.path())
+        .args(["run", "--print", "a.ipynb"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while line != "first\n" {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "it ended without waiting");
+    }
+    // The cell still runs: only now may it go on.
+    std::fs::write(&gate, "").unwrap();
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "second\n");
+    assert!(child.wait().unwrap().success());
+}
+
+/// Starts a notebook whose second cell runs for ever, sends a signal once that cell has shown something, and returns the
+/// exit code and the notebook.
+#[cfg(unix)]
+fn stopped_by(signal: i32) -> (Option<i32>, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ipynb");
+    write(&path, &[code("1"), code("print(\"begun\"); write_text(\"begun\", \"\"); loop { }"), code("3")]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_minerva"));
+    command.current_dir(folder.path()).args(["run", "a.ipynb"]).stderr(Stdio::null());
+    // SAFETY: `signal` may be called between fork and exec. Who runs the tests may ignore SIGHUP, as `nohup` does.
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(&mut command, || {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            Ok(())
+        });
+    }
+    let mut child = command.spawn().unwrap();
+    while !folder.path().join("begun").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // SAFETY: a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+    let code = child.wait().unwrap().code();
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "no temporary file is left: {left:?}");
+    (code, read(&path))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_and_what_was_produced_is_written() {
+    for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
+        let (code, notebook) = stopped_by(signal);
+        assert_eq!(code, Some(128 + signal));
+        let cells = notebook["cells"].as_array().unwrap();
+        assert_eq!(cells[0]["outputs"][0]["data"]["text/plain"], json!(["1"]));
+        assert_eq!(cells[1]["outputs"][0]["text"], json!(["begun\n"]));
+        assert_eq!(cells[1]["outputs"][1]["ename"], "Interrupted");
+        assert_eq!((&cells[2]["outputs"], &cells[2]["execution_count"]), (&json!([]), &Value::Null));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_print_that_cannot_be_written_is_told_and_the_notebook_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ipynb");
+    write(&path, &[code("print(1)"), code("2")]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let ran = Command::new(env!("CARGO_BIN_EXE_minerva"))
+        .current_dir(folder.path())
+        .args(["run", "--print", "a.ipynb"])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(text(&ran.stderr).contains("standard output cannot be written"), "{}", text(&ran.stderr));
+    assert_eq!(read(&path)["cells"][1]["outputs"][0]["data"]["text/plain"], json!(["2"]));
 }
 
 #[test]

@@ -22,8 +22,8 @@ pub struct Arguments {
     #[arg(short = 'e', long = "eval", value_name = "CODE")]
     pub eval: Option<String>,
 
-    /// What the text sees as `args`
-    #[arg(value_name = "ARGS", requires = "eval", trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    /// After -e, what the text sees as `args`; else a script or notebook to run, and what it sees
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub args: Vec<String>,
 
     /// What to do; without one: talk
@@ -38,7 +38,10 @@ pub enum Command {
     #[command(after_help = "\
 Keys: Tab completes, Enter runs a whole cell and breaks the line in an open one, Alt-Enter always breaks it,
 Ctrl-C stops the work and keeps the session, Ctrl-R searches the history, Ctrl-D leaves.
-`name?` shows what is known of a name.")]
+`name?` shows what is known of a name.
+
+Cells can come through a pipe, each ending with the line that makes it whole:
+  echo '1 + 1' | minerva repl                 prints 2; ends with 0, with what exit(code) says, or with 1 after an error")]
     Repl {
         /// What the session sees as `args`
         #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
@@ -52,9 +55,11 @@ Examples:
   echo 'print(1 + 1)' | minerva run -         a script from a pipe
   minerva run report.ipynb                    executes the cells and writes their outputs into the file
   minerva run report.ipynb -o done.ipynb      leaves the file as it is
-  minerva run report.ipynb --print            and prints it as text, when it is done
+  minerva run report.ipynb --print            and prints it as text while it runs
 
-A notebook ends at its first cell that fails, with exit code 1; what was done so far is written.
+`minerva story.rhai` is short for `minerva run story.rhai`.
+A notebook ends at its first cell that fails, with exit code 1, or at a signal, with 128 and the signal's number; what
+was done so far is written.
 Text streams where a person watches; into a pipe go results alone.")]
     Run(Run),
     /// Show what is in a model file: format, metadata, tensors. Reads no weights
@@ -115,7 +120,7 @@ pub struct Run {
     /// Where an executed notebook goes instead of over its file
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Print the executed notebook as text
+    /// Print the notebook as text, each output as it comes
     #[arg(long)]
     pub print: bool,
     /// The script or notebook; - is standard input

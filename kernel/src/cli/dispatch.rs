@@ -7,11 +7,12 @@ use crate::jupyter::{self, InstallOptions};
 use crate::run::notebook::{self, NotebookOptions, Watch};
 use crate::run::script;
 use crate::rust_cells;
-use crate::session::{Session, SessionOptions};
-use crate::terminal::{Printer, STOPPED, Stream, colour, is_terminal, on_ctrl_c};
+use crate::session::{Session, SessionOptions, similar};
+use crate::terminal::{Printer, Stop, Stream, answer, colour, complain, is_terminal};
 use crate::{docs, panics, repl};
-use clap::Parser;
-use nu_ansi_term::{Color, Style};
+use clap::{CommandFactory, Parser};
+use minerva_engine::Interrupt;
+use minerva_engine::error::nearest;
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ fn command(arguments: Arguments) -> i32 {
         Some(Command::Kernel { connection_file }) => jupyter::serve(&connection_file),
         Some(Command::Docs { format, output }) => write_reference(format, &output),
         Some(Command::Install(install)) => tell_jupyter(install),
+        None if !arguments.args.is_empty() => named(arguments.args),
         None if std::io::stdin().is_terminal() => repl::run(Vec::new()),
         // `echo 'print(1)' | minerva`
         None => standard_input(Vec::new()),
@@ -78,27 +80,66 @@ fn run_file(run: Run) -> i32 {
     })
 }
 
+/// `minerva story.rhai`: the first word is no command, so it is a file.
+fn named(mut args: Vec<String>) -> i32 {
+    let name = args.remove(0);
+    let file = std::path::PathBuf::from(&name);
+    if name == "-" || file.exists() {
+        return run_file(Run { output: None, print: false, file, args });
+    }
+    complain(&unknown(&name));
+    USAGE
+}
+
+/// What to say of a first word that is nothing we know.
+fn unknown(name: &str) -> String {
+    let mut known = Arguments::command();
+    known.build();
+    if name.starts_with('-') {
+        let options: Vec<String> =
+            known.get_arguments().filter_map(|a| a.get_long()).map(|l| format!("--{l}")).collect();
+        let near = nearest(name, options.iter().map(String::as_str));
+        let help = near.map_or("minerva --help lists the options".to_owned(), |near| format!("did you mean {near}?"));
+        return format!("{name}: there is no such option\nhelp: {help}");
+    }
+    let near = nearest(name, known.get_subcommands().map(clap::Command::get_name));
+    let help = match (near, similar(Path::new(name))) {
+        (Some(near), _) => format!("\nhelp: did you mean `minerva {near}`?"),
+        (None, near) if !near.is_empty() => near,
+        _ => "\nhelp: minerva --help lists the commands; minerva run FILE runs a script or a notebook".to_owned(),
+    };
+    format!("{name}: neither a command nor a file{help}")
+}
+
 fn run_notebook(run: Run) -> i32 {
-    let watched = is_terminal(Stream::Out);
     let mut session = Session::new(SessionOptions { stream: true, args: run.args });
-    let interrupt = session.interrupt();
-    on_ctrl_c(interrupt.clone());
+    let stop = Stop::listen(session.interrupt());
     session.ask_through(notebook::nobody());
-    let printer = Printer::new(interrupt.clone());
+    // The notebook is what the run is for: it goes on when nobody reads along any more.
+    let printer = Printer::new(Interrupt::default());
     let style = notebook::Style { colour: colour(Stream::Out) };
-    let watch = (watched && !run.print).then(|| Watch { printer: printer.clone(), style });
-    let result = notebook::run(&mut session, &NotebookOptions { input: run.file, output: run.output, watch });
+    let watched = run.print || is_terminal(Stream::Out);
+    let watch = watched.then(|| Watch { printer: printer.clone(), style });
+    let options = NotebookOptions { input: run.file, output: run.output, watch, stop: stop.clone() };
+    let result = notebook::run(&mut session, &options);
     printer.finish();
+    let unwritten = printer.lost();
+    for problem in result.as_ref().err().into_iter().chain(&unwritten) {
+        complain(problem);
+    }
     match result {
-        Ok(notebook) if run.print => {
-            // A reader that has seen enough is no fault.
-            let _ = notebook::print(&notebook, &mut std::io::stdout().lock(), style);
-            0
-        }
-        Ok(_) => 0,
+        Ok(_) => i32::from(unwritten.is_some()),
+        Err(_) => stop.stopped().unwrap_or(1),
+    }
+}
+
+/// Writes an answer to stdout; the exit code.
+fn answered(text: &str) -> i32 {
+    match answer(text) {
+        Ok(()) => 0,
         Err(problem) => {
             complain(&problem);
-            if interrupt.is_raised() { STOPPED } else { 1 }
+            1
         }
     }
 }
@@ -115,12 +156,7 @@ fn tell_jupyter(install: Install) -> i32 {
     match jupyter::install(&options) {
         Ok(folder) => {
             let name = &options.display_name;
-            let _ = writeln!(
-                std::io::stdout(),
-                "{name} is installed in {}\nNext: jupyter lab, then choose {name}",
-                folder.display()
-            );
-            0
+            answered(&format!("{name} is installed in {}\nNext: jupyter lab, then choose {name}\n", folder.display()))
         }
         Err(problem) => {
             complain(&problem);
@@ -142,11 +178,7 @@ fn standard_input(args: Vec<String>) -> i32 {
 
 fn inspect_file(file: &Path, glob: Option<&str>) -> i32 {
     match inspect::report(file, glob) {
-        // A reader that has seen enough, as in `| head`, is no fault.
-        Ok(report) => {
-            let _ = writeln!(std::io::stdout(), "{report}");
-            0
-        }
+        Ok(report) => answered(&format!("{report}\n")),
         Err(error) => {
             complain(&error.to_string());
             1
@@ -161,27 +193,17 @@ fn write_reference(format: Format, folder: &Path) -> i32 {
         Format::Markdown => (docs::markdown(session.names()), "minerva.md"),
     };
     if folder == Path::new("-") {
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        return 0;
+        return answered(&text);
     }
     let path = folder.join(name);
     let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
     match written {
-        Ok(()) => {
-            let _ = writeln!(std::io::stdout(), "{}", path.display());
-            0
-        }
+        Ok(()) => answered(&format!("{}\n", path.display())),
         Err(e) => {
             complain(&format!("{}: {e}", path.display()));
             1
         }
     }
-}
-
-/// An error on stderr; lines that start with `help:` stay lines.
-fn complain(text: &str) {
-    let red = if colour(Stream::Err) { Style::new().bold().fg(Color::Red) } else { Style::new() };
-    let _ = writeln!(std::io::stderr(), "{} {text}", red.paint("error:"));
 }
 
 fn exit(code: i32) -> ExitCode {

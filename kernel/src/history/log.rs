@@ -2,13 +2,19 @@
 //!
 //! Several processes write it. Each takes the lock of a file beside it for as long as it writes, so that no line is
 //! torn and none is lost while another process rewrites. Reading takes no lock: a rewritten file takes the old one's
-//! place at once, and a line that is not whole yet is left for the next time.
+//! place at once, and a line that is not whole yet is left for the next time. What cannot be written is the caller's to
+//! try again: nothing of it stays in the file.
 
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+/// How long the lock is waited for: a process that hangs with it must not hang every session.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is tried meanwhile.
+const TRY: Duration = Duration::from_millis(2);
 /// Entries that are kept when the file is rewritten.
 pub const KEPT: usize = 10_000;
 /// Bytes that are kept when the file is rewritten.
@@ -81,6 +87,9 @@ impl Log {
     }
 
     /// Appends cells of one session. `session` is the writer's; without one the next free number is taken and returned.
+    ///
+    /// # Errors
+    /// When another process keeps the lock, or the file cannot be written. Then none of the cells is in it.
     pub fn append(&mut self, session: Option<i64>, new: &[Line<'_>]) -> std::io::Result<i64> {
         let lock = self.lock()?;
         let session = match session {
@@ -98,9 +107,15 @@ impl Log {
         if !ends_a_line(&mut file)? {
             text.insert(0, b'\n');
         }
-        file.write_all(&text)?;
-        if file.metadata()?.len() > 2 * KEPT_BYTES {
-            self.shorten()?;
+        let before = file.metadata()?.len();
+        if let Err(e) = file.write_all(&text) {
+            // As on a full disk. What did get through would be there twice after the next try.
+            let _ = file.set_len(before);
+            return Err(e);
+        }
+        if before + text.len() as u64 > 2 * KEPT_BYTES {
+            // The cells are written; a file that cannot be shortened now is the next time.
+            let _ = self.shorten();
         }
         drop(lock);
         Ok(session)
@@ -134,8 +149,15 @@ impl Log {
             std::fs::create_dir_all(folder)?;
         }
         let file = private().write(true).create(true).truncate(false).open(self.path.with_extension("lock"))?;
-        file.lock()?;
-        Ok(file)
+        let since = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if since.elapsed() < PATIENCE => std::thread::sleep(TRY),
+                Err(TryLockError::WouldBlock) => return Err(std::io::ErrorKind::TimedOut.into()),
+                Err(TryLockError::Error(e)) => return Err(e),
+            }
+        }
     }
 }
 

@@ -5,11 +5,15 @@ use super::log::{Entry, KEPT, Line, Log};
 use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 
-/// Cells of all sessions, oldest first, and the number of this one. Where the file cannot be used, this session's
-/// cells are kept in memory.
+/// Cells of all sessions, oldest first, and the number of this one. Cells of this session that the file does not take
+/// are kept in memory, and tried again with the next one.
 pub struct History {
     log: Option<Log>,
+    /// What the file holds.
     entries: VecDeque<Entry>,
+    /// Cells of this session that are not in the file.
+    unwritten: VecDeque<Entry>,
+    /// The number that the file knows this session by.
     session: Option<i64>,
 }
 
@@ -21,7 +25,7 @@ impl History {
 
     /// The history in a file; `None` is one in memory.
     pub fn at(path: Option<PathBuf>) -> Self {
-        Self { log: path.map(Log::new), entries: VecDeque::new(), session: None }
+        Self { log: path.map(Log::new), entries: VecDeque::new(), unwritten: VecDeque::new(), session: None }
     }
 
     /// Adds a cell of this session.
@@ -34,28 +38,41 @@ impl History {
         if cells.is_empty() {
             return;
         }
-        if let Some(log) = &mut self.log {
-            match log.append(self.session, cells) {
-                Ok(session) => {
-                    self.session = Some(session);
-                    return;
-                }
-                // What was read stays; from here on this session is in memory.
-                Err(_) => self.log = None,
-            }
-        }
-        let session = *self.session.get_or_insert_with(|| self.entries.back().map_or(0, |e| e.session) + 1);
-        self.entries.extend(cells.iter().map(|cell| Entry {
-            session,
+        self.unwritten.extend(cells.iter().map(|cell| Entry {
+            session: self.session.unwrap_or(0),
             line: cell.line,
             input: cell.input.to_owned(),
             output: cell.output.map(str::to_owned),
         }));
-        self.trim();
+        if !self.write() {
+            self.trim();
+            self.number();
+        }
     }
 
-    /// Every cell, oldest first, those of other sessions included.
-    pub fn all(&mut self) -> &VecDeque<Entry> {
+    /// Writes what is not written; false where that is not possible now.
+    fn write(&mut self) -> bool {
+        let Some(log) = &mut self.log else { return false };
+        let entries = self.unwritten.iter();
+        let new: Vec<Line<'_>> =
+            entries.map(|e| Line { line: e.line, input: &e.input, output: e.output.as_deref() }).collect();
+        let Ok(session) = log.append(self.session, &new) else { return false };
+        self.session = Some(session);
+        self.unwritten.clear();
+        true
+    }
+
+    /// Gives the cells of a session that has no number in the file yet the one that is free there.
+    fn number(&mut self) {
+        if self.session.is_none() {
+            self.read();
+            let free = self.entries.iter().map(|e| e.session).max().unwrap_or(0) + 1;
+            self.unwritten.iter_mut().for_each(|e| e.session = free);
+        }
+    }
+
+    /// Takes in what the file has that is new.
+    fn read(&mut self) {
         if let Some(Ok((news, afresh))) = self.log.as_mut().map(Log::news) {
             if afresh {
                 self.entries.clear();
@@ -63,17 +80,22 @@ impl History {
             self.entries.extend(news);
             self.trim();
         }
-        &self.entries
+    }
+
+    /// Every cell, oldest first, those of other sessions included.
+    fn all(&mut self) -> Vec<&Entry> {
+        self.read();
+        self.entries.iter().chain(&self.unwritten).collect()
     }
 
     /// The last `n` cells; all without `n`.
     pub fn tail(&mut self, n: Option<usize>) -> Vec<Entry> {
-        last(self.all().iter().cloned().collect(), n)
+        last(self.all().into_iter().cloned().collect(), n)
     }
 
     /// Lines `start..stop` of a session: 0 is this one, -1 the one before it, 7 the one of that number.
     pub fn range(&mut self, session: i64, start: i64, stop: i64) -> Vec<Entry> {
-        let own = self.session;
+        let own = self.session.or(self.unwritten.back().map(|e| e.session));
         let all = self.all();
         let session = if session > 0 {
             session
@@ -81,12 +103,13 @@ impl History {
             // A session that has run nothing yet will have the next number.
             own.unwrap_or_else(|| all.iter().map(|e| e.session).max().unwrap_or(0) + 1) + session
         };
-        all.iter().filter(|e| e.session == session && (start..stop).contains(&e.line)).cloned().collect()
+        let asked = all.into_iter().filter(|e| e.session == session && (start..stop).contains(&e.line));
+        asked.cloned().collect()
     }
 
     /// The last `n` cells that fit a pattern with `*` and `?`; with `unique` each text once, where it came last.
     pub fn search(&mut self, pattern: &str, n: Option<usize>, unique: bool) -> Vec<Entry> {
-        let mut found: Vec<Entry> = self.all().iter().filter(|e| fits(pattern, &e.input)).cloned().collect();
+        let mut found: Vec<Entry> = self.all().into_iter().filter(|e| fits(pattern, &e.input)).cloned().collect();
         if unique {
             let mut seen = HashSet::new();
             found.reverse();
@@ -97,8 +120,10 @@ impl History {
     }
 
     fn trim(&mut self) {
-        let over = self.entries.len().saturating_sub(KEPT);
-        self.entries.drain(..over);
+        for entries in [&mut self.entries, &mut self.unwritten] {
+            let over = entries.len().saturating_sub(KEPT);
+            entries.drain(..over);
+        }
     }
 }
 

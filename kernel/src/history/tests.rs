@@ -87,3 +87,35 @@ fn without_a_usable_file_the_session_remembers_by_itself() {
         assert_eq!(inputs(&history.range(0, 2, 9)), ["2"]);
     }
 }
+
+#[test]
+fn a_lock_that_somebody_keeps_delays_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("history.jsonl");
+    let mut history = History::at(Some(path.clone()));
+    history.push(1, "before", None);
+    let hung = std::fs::File::open(path.with_extension("lock")).unwrap();
+    hung.lock().unwrap();
+    history.push(2, "meanwhile", Some("2"));
+    assert_eq!(inputs(&History::at(Some(path.clone())).tail(None)), ["before"]);
+    assert_eq!(inputs(&history.range(0, 1, 9)), ["before", "meanwhile"], "this session knows it");
+    hung.unlock().unwrap();
+    history.push(3, "after", None);
+    let all = History::at(Some(path)).tail(None);
+    assert_eq!(inputs(&all), ["before", "meanwhile", "after"]);
+    assert!(all.iter().all(|e| e.session == 1));
+    assert_eq!(inputs(&history.tail(None)), ["before", "meanwhile", "after"], "once each");
+}
+
+#[test]
+fn a_file_that_becomes_usable_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken");
+    std::fs::write(&taken, "a file, not a folder").unwrap();
+    let path = taken.join("history.jsonl");
+    let mut history = History::at(Some(path.clone()));
+    history.push(1, "1", None);
+    std::fs::remove_file(&taken).unwrap();
+    history.push(2, "2", None);
+    assert_eq!(inputs(&History::at(Some(path)).tail(None)), ["1", "2"]);
+}

@@ -5,8 +5,9 @@ use super::connection::Connection;
 use super::install::runtime_folder;
 use super::wire::{Dropped, Wire};
 use serde::Deserialize;
-use serde_json::json;
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zeromq::{DealerSocket, Socket, SocketRecv, SocketSend};
 
@@ -84,7 +85,14 @@ impl Registration {
 
 /// The connection file of a kernel that chose its ports, for clients that its launcher does not know. It goes when this
 /// is dropped.
-pub struct Written(PathBuf);
+pub struct Written {
+    path: PathBuf,
+    text: String,
+}
+
+/// The field by which a kernel knows a file that one of its kind has written and left behind.
+const MARK: &str = "written_by";
+const OURS: &str = "minerva kernel";
 
 impl Written {
     /// Writes the file where Jupyter looks for those of running kernels; `None` where that is not possible.
@@ -93,20 +101,38 @@ impl Written {
         if kernel_id.is_empty() || !kernel_id.chars().all(legal) {
             return None;
         }
-        let folder = runtime_folder()?;
-        std::fs::create_dir_all(&folder).ok()?;
-        let path = folder.join(format!("kernel-{kernel_id}.json"));
-        // A temporary file is readable for its owner alone: it holds the key.
-        let mut file = tempfile::NamedTempFile::new_in(&folder).ok()?;
-        serde_json::to_writer_pretty(&mut file, connection).ok()?;
-        file.persist(&path).ok()?;
-        Some(Self(path))
+        Self::write_in(&runtime_folder()?, kernel_id, connection)
     }
+
+    /// A file that stands there already is its launcher's, and stays, unless an earlier kernel left it behind.
+    fn write_in(folder: &Path, kernel_id: &str, connection: &Connection) -> Option<Self> {
+        let mut content = serde_json::to_value(connection).ok()?;
+        content.as_object_mut()?.insert(MARK.to_owned(), OURS.into());
+        let text = serde_json::to_string_pretty(&content).ok()?;
+        std::fs::create_dir_all(folder).ok()?;
+        let path = folder.join(format!("kernel-{kernel_id}.json"));
+        if left_behind(&path) {
+            std::fs::remove_file(&path).ok()?;
+        }
+        // A temporary file is readable for its owner alone: it holds the key.
+        let mut file = tempfile::NamedTempFile::new_in(folder).ok()?;
+        file.write_all(text.as_bytes()).ok()?;
+        file.persist_noclobber(&path).ok()?;
+        Some(Self { path, text })
+    }
+}
+
+fn left_behind(path: &Path) -> bool {
+    let content = std::fs::read(path).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    content.is_some_and(|content| content.get(MARK).and_then(Value::as_str) == Some(OURS))
 }
 
 impl Drop for Written {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        // A launcher may have put its own in this place since.
+        if std::fs::read_to_string(&self.path).is_ok_and(|text| text == self.text) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -128,6 +154,40 @@ mod tests {
         assert_eq!(frames[1].as_ref(), SIGNATURE.as_bytes());
         assert_eq!(wire.read_single(message.clone()).unwrap()["kernel_id"], "k");
         assert_eq!(Wire::new("other", "s").read_single(message).unwrap_err(), Dropped::Signature);
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("kernel-k.json");
+        let connection = |port: u16| Connection {
+            transport: "tcp".into(),
+            ip: "127.0.0.1".into(),
+            shell_port: port,
+            control_port: 0,
+            iopub_port: 0,
+            stdin_port: 0,
+            hb_port: 0,
+            key: "a-key".into(),
+            signature_scheme: "hmac-sha256".into(),
+        };
+        let read = || serde_json::from_slice::<Value>(&std::fs::read(&file).unwrap()).unwrap();
+        std::fs::write(&file, r#"{"key": "the launcher's"}"#).unwrap();
+        assert!(Written::write_in(folder.path(), "k", &connection(1)).is_none());
+        assert_eq!(read()["key"], "the launcher's");
+        std::fs::remove_file(&file).unwrap();
+
+        // One that a kernel left behind gives way to the next.
+        std::mem::forget(Written::write_in(folder.path(), "k", &connection(2)).unwrap());
+        let ours = Written::write_in(folder.path(), "k", &connection(3)).unwrap();
+        assert_eq!(read()["shell_port"], 3);
+        drop(ours);
+        assert!(!file.exists());
+
+        let ours = Written::write_in(folder.path(), "k", &connection(4)).unwrap();
+        std::fs::write(&file, "{}").unwrap();
+        drop(ours);
+        assert_eq!(read(), json!({}), "replaced by somebody else since");
     }
 
     const SIGNATURE: &str = "9d3ecbb30eb6c56ac58adac556a48c82ddb594bb08d43bccfe52207549b20227";

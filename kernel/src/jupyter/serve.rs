@@ -59,6 +59,7 @@ pub fn serve(connection_file: &Path) -> i32 {
         Ok(Stopped::SessionStuck) => {
             // A cell is still inside a library that does not let go. The handlers that `exit` runs would pull that
             // library's memory from under it, so they are not run.
+            minerva_engine::format::atomic::remove_unfinished();
             // SAFETY: `_exit` ends the process and touches nothing in it.
             #[cfg(unix)]
             unsafe {

@@ -1,8 +1,9 @@
-//! The terminal front end: a conversation, cell by cell.
+//! The terminal front end: a conversation, cell by cell, with a person or through a pipe.
 
 mod completer;
 mod highlighter;
 mod history;
+mod piped;
 mod prompt;
 mod talk;
 mod validator;

@@ -3,17 +3,19 @@
 use super::completer::CellCompleter;
 use super::highlighter::CellHighlighter;
 use super::history::history;
+use super::piped;
 use super::prompt::CellPrompt;
 use super::validator::CellValidator;
 use crate::display::set_width;
 use crate::history::History;
 use crate::session::{Execute, Outcome, Session, SessionOptions};
-use crate::terminal::{Printer, Stream, asking, colour, on_ctrl_c, window};
+use crate::terminal::{Printer, Stop, Stream, asking, colour, complain, is_terminal, window};
 use nu_ansi_term::{Color, Style};
 use reedline::{
     DefaultHinter, DescriptionMode, EditCommand, Emacs, IdeMenu, KeyCode, KeyModifiers, MenuBuilder, Reedline,
     ReedlineEvent, ReedlineMenu, Signal, default_emacs_keybindings,
 };
+use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The session, which the editor asks while a cell is typed and the conversation runs between them.
@@ -26,27 +28,53 @@ pub fn lock(session: &Shared) -> MutexGuard<'_, Session> {
 
 const MENU: &str = "completion_menu";
 
-/// Talks until the person leaves; returns the exit code.
+/// Talks until the person leaves, or runs the cells that come through a pipe; returns the exit code.
 pub fn run(args: Vec<String>) -> i32 {
-    let mut session = Session::new(SessionOptions { stream: true, args });
+    let typed = std::io::stdin().is_terminal();
+    let mut session = Session::new(SessionOptions { stream: typed || is_terminal(Stream::Out), args });
     let interrupt = session.interrupt();
-    on_ctrl_c(interrupt.clone());
+    let stop = Stop::listen(interrupt.clone());
     let printer = Printer::new(interrupt);
     session.ask_through(asking(&printer));
-    let mut past = History::of_user();
     let session: Shared = Arc::new(Mutex::new(session));
-    let mut editor = editor(&session, &mut past);
+    let code = if typed { talk(&session, &printer, &stop) } else { piped::run(&session, &printer, &stop) };
+    match printer.lost() {
+        Some(problem) => {
+            complain(&problem);
+            1
+        }
+        None => code,
+    }
+}
+
+fn talk(session: &Shared, printer: &Printer, stop: &Stop) -> i32 {
+    let ended = stop.clone();
+    stop.last_words(move || {
+        // While the editor waits, the keys are raw and pasting is bracketed.
+        if ended.is_idle() {
+            let _ = crossterm::terminal::disable_raw_mode();
+            let _ = writeln!(std::io::stdout(), "\x1b[?2004l");
+        }
+    });
+    let mut past = History::of_user();
+    let mut editor = editor(session, &mut past);
     greet();
     let mut number = 1;
     loop {
-        match editor.read_line(&CellPrompt { number }) {
+        stop.set_idle(true);
+        let read = editor.read_line(&CellPrompt { number });
+        stop.set_idle(false);
+        match read {
             Ok(Signal::Success(code)) if code.trim().is_empty() => {}
             Ok(Signal::Success(code)) => {
                 let request = Execute::cell(code, format!("In[{number}]"));
-                let (shown, ended) = cell(&session, &printer, &request);
+                let (shown, ended) = cell(session, printer, &request);
                 past.push(number, &request.code, shown.as_deref());
-                if let Some(exit) = ended.exit {
-                    return exit;
+                if let Some(code) = ended.exit.or(stop.ended()) {
+                    return code;
+                }
+                if printer.lost().is_some() || printer.gone() {
+                    return 1;
                 }
                 if let Some(text) = ended.next_input {
                     editor.run_edit_commands(&[EditCommand::InsertString(text.trim_end().to_owned())]);
@@ -57,7 +85,7 @@ pub fn run(args: Vec<String>) -> i32 {
             Ok(Signal::CtrlD) => return 0,
             Ok(_) => {}
             Err(e) => {
-                eprintln!("minerva: the terminal cannot be read: {e}");
+                complain(&format!("the terminal cannot be read: {e}"));
                 return 1;
             }
         }
@@ -65,7 +93,7 @@ pub fn run(args: Vec<String>) -> i32 {
 }
 
 /// Runs one cell and shows its result; the text of its value, and what else came of it.
-fn cell(session: &Shared, printer: &Printer, request: &Execute) -> (Option<String>, Outcome) {
+pub fn cell(session: &Shared, printer: &Printer, request: &Execute) -> (Option<String>, Outcome) {
     // The window may have another size by now.
     if let Some(window) = window() {
         set_width(window.columns);
@@ -88,8 +116,10 @@ fn cell(session: &Shared, printer: &Printer, request: &Execute) -> (Option<Strin
 
 fn greet() {
     let dim = if colour(Stream::Out) { Style::new().dimmed() } else { Style::new() };
-    println!("Minerva {} — a session in Rhai for local language models", env!("CARGO_PKG_VERSION"));
-    println!("{}", dim.paint("Tab completes, name? explains, help() and %help list, Ctrl-C stops, Ctrl-D leaves"));
+    let keys = dim.paint("Tab completes, name? explains, help() and %help list, Ctrl-C stops, Ctrl-D leaves");
+    let version = env!("CARGO_PKG_VERSION");
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "Minerva {version} — a session in Rhai for local language models\n{keys}");
 }
 
 fn editor(session: &Shared, past: &mut History) -> Reedline {

@@ -2,17 +2,19 @@
 
 use crate::display::set_width;
 use crate::rust_cells;
-use crate::session::{Execute, Session, SessionOptions, magics};
-use crate::terminal::{Printer, STOPPED, Stream, asking, is_terminal, on_ctrl_c, window};
+use crate::session::{Execute, Session, SessionOptions, magics, similar};
+use crate::terminal::{Printer, STOPPED, Stop, Stream, asking, complain, is_terminal, window};
 use std::path::Path;
 
 /// Exit code of a script that failed.
 const FAILED: i32 = 1;
+/// Exit code of a script that stopped because nobody reads what it prints: that of a program which SIGPIPE ends.
+pub const UNREAD: i32 = 141;
 /// Exit code where the script could not be read.
 const NO_INPUT: i32 = 66;
 
-/// Runs a script file with its arguments and returns the exit code: 0, what `exit(code)` says, 1 after an error, 130
-/// when it was stopped.
+/// Runs a script file with its arguments and returns the exit code: 0, what `exit(code)` says, 1 after an error, 128 and
+/// the number of the signal that stopped it: 130 after Ctrl-C.
 ///
 /// # Errors
 /// A text for a person and an exit code, when the file cannot be read.
@@ -31,7 +33,9 @@ pub fn code_of(code: &str, name: &str, args: Vec<String>, show: bool) -> i32 {
     if let Some(window) = window() {
         set_width(window.columns);
     }
-    on_ctrl_c(session.interrupt());
+    // What is asked from here on counts for the script.
+    session.begin();
+    let stop = Stop::listen(session.interrupt());
     let printer = Printer::new(session.interrupt());
     session.ask_through(asking(&printer));
     if let Some(error) = magics::refuse(code, name) {
@@ -41,7 +45,7 @@ pub fn code_of(code: &str, name: &str, args: Vec<String>, show: bool) -> i32 {
     let request = Execute { code: code.to_owned(), cell_name: name.to_owned(), silent: !show };
     let outcome = session.execute(&request, printer.events());
     printer.finish();
-    match outcome.result {
+    let code = match outcome.result {
         Ok(value) => {
             if let Some(bundle) = value {
                 printer.result(&bundle);
@@ -50,8 +54,19 @@ pub fn code_of(code: &str, name: &str, args: Vec<String>, show: bool) -> i32 {
         }
         Err(error) => {
             printer.error(&error);
-            if error.is_interrupt() { STOPPED } else { FAILED }
+            match error.is_interrupt() {
+                true if printer.gone() => UNREAD,
+                true => stop.stopped().unwrap_or(STOPPED),
+                false => FAILED,
+            }
         }
+    };
+    match printer.lost() {
+        Some(problem) => {
+            complain(&problem);
+            FAILED
+        }
+        None => code,
     }
 }
 
@@ -67,21 +82,6 @@ fn read(path: &Path) -> Result<String, String> {
         let line = e.as_bytes().iter().take(e.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count() + 1;
         format!("{}: not UTF-8 text (line {line})\nhelp: a script is a text file", path.display())
     })
-}
-
-/// The script of that name with its ending, or the nearest name in the same folder.
-fn similar(path: &Path) -> String {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let names: Vec<String> = std::fs::read_dir(folder)
-        .map(|entries| entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
-        .unwrap_or_default();
-    let Some(name) = path.file_name().and_then(|n| n.to_str()) else { return String::new() };
-    let with_ending = [format!("{name}.rhai"), format!("{name}.ipynb")];
-    let near = with_ending.into_iter().find(|n| names.contains(n));
-    match near.or_else(|| minerva_engine::error::nearest(name, names.iter().map(String::as_str))) {
-        Some(near) => format!("\nhelp: did you mean {}?", path.with_file_name(near).display()),
-        None => String::new(),
-    }
 }
 
 /// A first line such as `#!/usr/bin/env -S minerva run` becomes an empty one, so that line numbers stay right.

@@ -48,7 +48,11 @@ fn ask(host: &Host, function: &str, prompt: &str, secret: bool) -> ScriptResult<
     let help = "help: set the value in the script instead, or run it where somebody can answer";
     host.ask(&Question { prompt: prompt.to_owned(), secret }).map_err(|reason| match reason {
         NoAnswer::Nobody(why) => raise_text("InputError", format!("{function}: nobody can be asked: {why}\n{help}")),
-        NoAnswer::End => raise_text("InputError", format!("{function}: the input has ended\n{help}")),
+        NoAnswer::End => {
+            let text = "expected a line to read, found the end of the input";
+            let help = "help: give it a line for each question, or set the value in the script instead";
+            raise_text("InputError", format!("{function}: {text}\n{help}"))
+        }
         NoAnswer::Interrupted => Box::new(EvalAltResult::ErrorTerminated(INTERRUPTED.into(), Position::NONE)),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::error::{ScriptResult, raise_text};
 use super::{Host, define, define_type};
-use crate::display::{Bundle, Table};
+use crate::display::{Bundle, Table, type_name};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Position};
 
 /// Token of the termination that `exit(code)` is.
@@ -72,13 +72,27 @@ fn showing(engine: &mut Engine, host: &Host) {
 }
 
 fn leaving(engine: &mut Engine) {
-    let leave = |code: i64| -> ScriptResult<()> {
-        let code = i32::try_from(code).unwrap_or(1);
+    let leave = |code: i32| -> ScriptResult<()> {
         Err(Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ExitCode(code)), Position::NONE)))
     };
     define("exit", &[], "Ends the script.").example("exit();").register_into_engine(engine, move || leave(0));
-    let doc = "Ends the script; the code is what the shell sees.";
+    let doc = "Ends the script; the code, from 0 to 255, is what the shell sees.";
+    // Of any type: the language has an `exit` of its own for those that are not taken here.
     define("exit", &["code: int"], doc)
         .example("if !file_exists(\"text.txt\") { exit(1); }")
-        .register_into_engine(engine, leave);
+        .register_into_engine(engine, move |code: Dynamic| -> ScriptResult<()> { leave(exit_code(&code)?) });
+}
+
+/// The code of `exit(code)`.
+fn exit_code(code: &Dynamic) -> ScriptResult<i32> {
+    if let Some(code) = code.as_int().ok().and_then(|code| u8::try_from(code).ok()) {
+        return Ok(i32::from(code));
+    }
+    let found = match code.read_lock::<rhai::ImmutableString>() {
+        Some(text) => format!("the string {:?}", text.as_str()),
+        None if code.is_int() => code.to_string(),
+        None => format!("a value of type {}", type_name(code)),
+    };
+    let help = "help: 0 says that all went well; print a message before";
+    Err(raise_text("ArgumentError", format!("exit: expected a whole number from 0 to 255, found {found}\n{help}")))
 }

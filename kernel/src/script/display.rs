@@ -51,7 +51,9 @@ pub fn register(engine: &mut Engine, host: &Host) {
         .example("for i in 0..3 { write(`${i} `); }")
         .register_into_engine(engine, move |text: &str| h.emit(SessionEvent::Stdout(text.to_owned())));
     let h = host.clone();
-    define("clear_output", &[], "Clears what this cell has shown so far.")
+    let doc = "Clears what this cell has shown so far. A terminal clears what is still in its window, as far as that is \
+               known; a file or a pipe keeps all.";
+    define("clear_output", &[], doc)
         .example("print(\"soon gone\");\nclear_output();")
         .register_into_engine(engine, move || h.emit(SessionEvent::ClearOutput { wait: false }));
     let h = host.clone();

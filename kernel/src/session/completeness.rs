@@ -13,7 +13,6 @@ const INDENT: usize = 4;
 pub fn of(engine: &Engine, code: &str) -> Completeness {
     let below = |line: usize| code.split_inclusive('\n').skip(line).collect::<String>();
     match magics::parse(code) {
-        None if magics::question(code).is_some() => Completeness::Complete,
         None => of_code(engine, code),
         Some(Parsed::Lines { code: first }) => of_code(engine, &below(first)),
         Some(Parsed::Cell { line, name, .. }) => {
@@ -29,6 +28,7 @@ pub fn of(engine: &Engine, code: &str) -> Completeness {
 }
 
 fn of_code(engine: &Engine, code: &str) -> Completeness {
+    let code = magics::last_question(code).map_or(code, |asked| asked.before);
     let scan = Scan::of(code);
     if scan.open_comment || scan.open_backtick {
         return Completeness::Incomplete { indent: String::new() };

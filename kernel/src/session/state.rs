@@ -4,6 +4,7 @@ use super::SessionEvent;
 use super::cell_error::CellError;
 use super::explain::Context;
 use super::memory::LowMemory;
+use super::open_line::OpenLine;
 use super::sources::Sources;
 use super::types::{Completeness, Completion, Detail, Execute, Outcome, SessionOptions};
 use super::variables::Variables;
@@ -27,6 +28,7 @@ pub struct Session {
     pub(super) sources: Sources,
     names: OnceLock<Names>,
     low_memory: LowMemory,
+    pub(super) open_line: OpenLine,
     /// [`Session::begin`] has withdrawn what was asked before the cell that is about to run.
     begun: bool,
     rust: RustCells,
@@ -50,6 +52,7 @@ impl Session {
             sources: Sources::default(),
             names: OnceLock::new(),
             low_memory,
+            open_line: OpenLine::default(),
             begun: false,
             rust: RustCells::default(),
         }
@@ -79,7 +82,7 @@ impl Session {
         if !std::mem::take(&mut self.begun) {
             self.host.interrupt().clear();
         }
-        self.host.attach(events);
+        self.host.attach(self.open_line.watch(events));
         let low_memory = self.low_memory.clone();
         let watched = low_memory.watch();
         let session = &mut *self;
@@ -128,17 +131,26 @@ impl Session {
         if let Some(parsed) = magics::parse(&request.code) {
             return magics::run(self, request, parsed);
         }
-        if let Some((name, more)) = magics::question(&request.code) {
-            let detail = if more { Detail::More } else { Detail::Brief };
-            let known = inspect::about(name, self, detail);
-            let said = known.unwrap_or_else(|| Bundle::text(format!("nothing is known of `{name}`")));
-            return Ok(Outcome::of(Some(said)));
-        }
         self.run_code(&request.code, request)
     }
 
-    /// Runs code of the cell `request`: its text, or the text with magics made blank.
+    /// Runs code of the cell `request`: its text, or the text with magics made blank. A last line `name?` is answered
+    /// when the code before it has run.
     pub(super) fn run_code(&mut self, code: &str, request: &Execute) -> Result<Outcome, CellError> {
+        let Some(asked) = magics::last_question(code) else { return self.run_rhai(code, request) };
+        if !asked.before.trim().is_empty() {
+            let ended = self.run_rhai(asked.before, request)?;
+            if ended.exit.is_some() {
+                return Ok(ended);
+            }
+        }
+        let detail = if asked.more { Detail::More } else { Detail::Brief };
+        let known = inspect::about(asked.name, self, detail);
+        let said = known.unwrap_or_else(|| Bundle::text(format!("nothing is known of `{}`", asked.name)));
+        Ok(Outcome::of(Some(said)))
+    }
+
+    fn run_rhai(&mut self, code: &str, request: &Execute) -> Result<Outcome, CellError> {
         let mut ast = match self.engine.compile(code) {
             Ok(ast) => ast,
             Err(e) => return Err(self.explain(EvalAltResult::from(e), &request.cell_name)),

@@ -24,6 +24,15 @@ fn is_terminal() -> bool {
 #[cfg(unix)]
 fn read(question: &Question, interrupt: &Interrupt) -> Result<String, NoAnswer> {
     let _silent = question.secret.then(silence::Silence::begin).flatten();
+    line(interrupt)
+}
+
+/// The next line of standard input without its end; what comes after it is left for whoever reads next.
+///
+/// # Errors
+/// [`NoAnswer::End`] at the end of the input, [`NoAnswer::Interrupted`] when the interrupt is raised while it waits.
+#[cfg(unix)]
+pub fn line(interrupt: &Interrupt) -> Result<String, NoAnswer> {
     let mut line = Vec::new();
     loop {
         // A blocked read does not see the interrupt; so it is asked first whether there is something to read.
@@ -94,10 +103,19 @@ mod silence {
 }
 
 #[cfg(not(unix))]
-fn read(question: &Question, _: &Interrupt) -> Result<String, NoAnswer> {
+fn read(question: &Question, interrupt: &Interrupt) -> Result<String, NoAnswer> {
     if question.secret && is_terminal() {
         return Err(NoAnswer::Nobody("this terminal cannot hide what is typed".into()));
     }
+    line(interrupt)
+}
+
+/// The next line of standard input without its end.
+///
+/// # Errors
+/// [`NoAnswer::End`] at the end of the input.
+#[cfg(not(unix))]
+pub fn line(_: &Interrupt) -> Result<String, NoAnswer> {
     let mut line = String::new();
     match std::io::stdin().read_line(&mut line) {
         Ok(1..) => Ok(line.trim_end_matches(['\r', '\n']).to_owned()),

@@ -4,10 +4,13 @@ mod ask;
 mod colour;
 mod graphics;
 mod printer;
+mod say;
 mod stop;
+mod written;
 
-pub use ask::asking;
+pub use ask::{asking, line};
 pub use colour::{Stream, colour, is_terminal};
 pub use graphics::{Graphics, Window, graphics, picture, window};
 pub use printer::Printer;
-pub use stop::{STOPPED, on_ctrl_c};
+pub use say::{answer, complain};
+pub use stop::{STOPPED, Stop};

@@ -2,6 +2,8 @@
 
 use super::colour::{Stream, colour, is_terminal};
 use super::graphics::{Graphics, graphics, picture, window};
+use super::say::unwritten;
+use super::written::Written;
 use crate::display::Bundle;
 use crate::session::{CellError, SessionEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -28,6 +30,14 @@ struct State {
     line_open: bool,
     /// Nobody reads stdout any more.
     gone: bool,
+    /// Why stdout cannot be written, where somebody would read it.
+    lost: Option<String>,
+    /// What the running cell has written.
+    written: Written,
+    /// The cell asked that it be cleared when more comes.
+    clear: bool,
+    /// A question whose answer is awaited stands on stderr.
+    asked: bool,
     /// The display that stands right above the cursor, and its lines.
     last: Option<(String, usize)>,
     graphics: Graphics,
@@ -39,7 +49,7 @@ struct Bar {
 }
 
 impl Printer {
-    /// A printer for a session; its `interrupt` is raised when nobody reads stdout any more.
+    /// A printer for a session; its `interrupt` is raised when stdout takes no more.
     pub fn new(interrupt: Interrupt) -> Self {
         let watched = is_terminal(Stream::Err);
         let bars = MultiProgress::with_draw_target(match watched {
@@ -53,14 +63,22 @@ impl Printer {
             watched,
             line_open: false,
             gone: false,
+            lost: None,
+            written: Written::default(),
+            clear: false,
+            asked: false,
             last: None,
             graphics: graphics(),
         })))
     }
 
-    /// Where a session sends its events.
+    /// Where a session sends the events of a cell that begins now.
     pub fn events(&self) -> Arc<dyn Fn(SessionEvent) + Send + Sync> {
         let printer = self.clone();
+        {
+            let mut state = self.state();
+            (state.written, state.clear) = (Written::default(), false);
+        }
         Arc::new(move |event| printer.event(event))
     }
 
@@ -72,7 +90,8 @@ impl Printer {
             SessionEvent::Stderr(text) => state.err(&text),
             SessionEvent::Display { bundle, display_id, update } => state.display(&bundle, display_id, update),
             SessionEvent::Progress { label, done, total, unit } => state.progress(label, done, total, &unit),
-            SessionEvent::ClearOutput { .. } => {}
+            SessionEvent::ClearOutput { wait: true } => state.clear = true,
+            SessionEvent::ClearOutput { wait: false } => state.clear(),
             SessionEvent::Warning(text) => {
                 let head = paint(colour(Stream::Err), Style::new().bold().fg(Color::Yellow), "warning:");
                 state.err(&format!("{head} {text}\n"));
@@ -86,18 +105,41 @@ impl Printer {
         let mut state = self.state();
         match is_terminal(Stream::Out) {
             true => state.out(text),
-            false => state.err(text),
+            false => {
+                state.err(text);
+                state.asked = !text.is_empty() && !text.ends_with('\n');
+            }
         }
     }
 
     /// The answer has come; `line_ended` says whether whoever typed it has moved the cursor to a new line.
     pub fn answered(&self, line_ended: bool) {
         let mut state = self.state();
+        let asked = std::mem::take(&mut state.asked);
+        // What was typed took room as well.
+        state.written.lose();
         if line_ended {
             state.line_open = false;
         } else if is_terminal(Stream::Out) {
             state.out("\n");
+        } else if asked {
+            state.err("\n");
         }
+    }
+
+    /// Writes text that does not come from a cell.
+    pub fn text(&self, text: &str) {
+        self.state().out(text);
+    }
+
+    /// What to tell the person when stdout could not be written.
+    pub fn lost(&self) -> Option<String> {
+        self.state().lost.clone()
+    }
+
+    /// Whether nobody reads stdout any more, as after `| head`.
+    pub fn gone(&self) -> bool {
+        self.state().gone
     }
 
     /// Writes a cell's result on lines of its own.
@@ -109,7 +151,7 @@ impl Printer {
     pub fn error(&self, error: &CellError) {
         let mut state = self.state();
         state.end_line();
-        if error.is_interrupt() && state.gone {
+        if error.is_interrupt() && (state.gone || state.lost.is_some()) {
             return;
         }
         if error.is_interrupt() && state.watched {
@@ -137,19 +179,41 @@ impl Printer {
 
 impl State {
     fn out(&mut self, text: &str) {
-        if text.is_empty() {
+        if text.is_empty() || self.gone || self.lost.is_some() {
             return;
+        }
+        if std::mem::take(&mut self.clear) {
+            self.clear();
         }
         self.line_open = !text.ends_with('\n');
         self.last = None;
+        if is_terminal(Stream::Out) {
+            self.written.add(text, window().unwrap_or_default().columns);
+        }
         let written = self.bars.suspend(|| {
             let mut out = std::io::stdout().lock();
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         });
-        // `minerva run x.rhai | head`: the reader is gone, and there is nobody left to work for.
-        if written.is_err_and(|e| e.kind() == ErrorKind::BrokenPipe) {
-            self.gone = true;
+        if let Err(e) = written {
+            match e.kind() {
+                // `minerva run x.rhai | head`: the reader is gone, and there is nobody left to work for.
+                ErrorKind::BrokenPipe => self.gone = true,
+                _ => self.lost = Some(unwritten(&e)),
+            }
             self.interrupt.raise();
+        }
+    }
+
+    /// Clears what the running cell has written, where that is a terminal and can still be reached; else leaves it.
+    fn clear(&mut self) {
+        self.clear = false;
+        if !is_terminal(Stream::Out) {
+            return;
+        }
+        let rows = crossterm::terminal::size().map_or(0, |(_, rows)| usize::from(rows));
+        if let Some(clearing) = self.written.clearing(rows) {
+            self.out(&clearing);
+            (self.written, self.line_open) = (Written::default(), false);
         }
     }
 
@@ -159,8 +223,9 @@ impl State {
         if let Some((_, lines)) = above
             && is_terminal(Stream::Out)
         {
+            let written = self.written.up(lines);
             self.out(&format!("\x1b[{lines}A\x1b[J"));
-            self.line_open = false;
+            (self.written, self.line_open) = (written, false);
         }
         let window = window().unwrap_or_default();
         if let Some(picture) = picture(bundle, self.graphics, window) {
@@ -177,6 +242,9 @@ impl State {
 
     fn err(&mut self, text: &str) {
         self.last = None;
+        if is_terminal(Stream::Err) {
+            self.written.lose();
+        }
         self.bars.suspend(|| {
             let mut err = std::io::stderr().lock();
             let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
@@ -199,7 +267,10 @@ impl State {
 
     fn end_line(&mut self) {
         if self.line_open {
+            // The end of a line is no output that clears what was before it.
+            let clear = std::mem::take(&mut self.clear);
             self.out("\n");
+            self.clear = clear;
         }
     }
 

@@ -79,6 +79,26 @@ fn the_kernel_chooses_ports_and_tells_its_launcher() {
 }
 
 #[test]
+fn a_file_of_the_launcher_is_left_alone() {
+    let mut launcher = Launcher::start();
+    let file = launcher.folder.path().join("kernel-the-kernel.json");
+    std::fs::write(&file, "the launcher's").unwrap();
+    let mut kernel = Kernel::start_with_file(MINERVA, launcher.folder.path(), &launcher.file);
+    let (identity, content) = launcher.registered();
+    let ports = ["shell_port", "control_port", "iopub_port", "stdin_port", "hb_port"]
+        .map(|name| content[name].as_str().unwrap().parse::<u16>().unwrap());
+    launcher.acknowledge(identity, &signature(&["{}"]));
+    let mut client = Client::connect(&Ports { file: PathBuf::new(), ports });
+    assert_eq!(client.run("6 * 7").result(), Some("42"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "the launcher's");
+    let id = client.send_control("shutdown_request", json!({ "restart": false }));
+    client.expect_control(&id, "shutdown_reply");
+    client.leave();
+    assert!(kernel.wait().success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "the launcher's");
+}
+
+#[test]
 fn an_acknowledgement_that_is_not_the_launchers_ends_the_kernel() {
     let mut launcher = Launcher::start();
     let mut command = Command::new(MINERVA);

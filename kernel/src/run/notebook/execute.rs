@@ -1,13 +1,14 @@
 //! Running the cells of a notebook, one after the other.
 
-use super::file::{Notebook, insert, joined};
-use super::outputs::Outputs;
+use super::file::{Notebook, joined};
+use super::running::{Running, Shared, lock};
 use super::text::{self, Style};
-use crate::session::{Asking, CellError, Execute, NoAnswer, Session, SessionEvent};
-use crate::terminal::Printer;
-use serde_json::{Value, json};
+use crate::session::{Asking, CellError, Execute, NoAnswer, Outcome, Session, SessionEvent};
+use crate::terminal::{Printer, Stop, complain};
+use serde_json::Value;
+use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// What to run and where to write it.
 pub struct NotebookOptions {
@@ -15,11 +16,13 @@ pub struct NotebookOptions {
     pub input: PathBuf,
     /// Where the executed notebook goes; `None`: over the input.
     pub output: Option<PathBuf>,
-    /// How to print cells and results to a terminal where a person watches; `None`: print nothing.
+    /// How to print cells and results while they come; `None`: print nothing.
     pub watch: Option<Watch>,
+    /// Signals: no cell begins after one, and what is there is written also where a cell does not let go.
+    pub stop: Stop,
 }
 
-/// A person watches.
+/// Somebody reads along.
 pub struct Watch {
     /// Shows what running cells report, as it comes: text, displays, progress.
     pub printer: Printer,
@@ -27,15 +30,15 @@ pub struct Watch {
     pub style: Style,
 }
 
-/// Executes a notebook in `session` and writes it, outputs and all. At the first cell that fails, what has run so far
-/// is written and the error is returned; later cells keep what they showed before.
+/// Executes a notebook in `session` and writes it, outputs and all. At the first cell that fails, or when a signal comes,
+/// what has run so far is written and the error is returned; later cells keep what they showed before.
 ///
 /// Cells tagged `raises-exception` may fail and those tagged `skip-execution` are not run, as in `nbclient`.
 ///
 /// # Errors
 /// What could not be read or written, or the error of the failing cell, as a person should see it.
 pub fn run(session: &mut Session, options: &NotebookOptions) -> Result<Notebook, String> {
-    let mut notebook = Notebook::read(&options.input)?;
+    let notebook = Notebook::read(&options.input)?;
     if let Some(language) = notebook.language().filter(|l| !l.eq_ignore_ascii_case("rhai")) {
         return Err(format!(
             "{}: this notebook is written in {language}; Minerva runs Rhai\n\
@@ -43,77 +46,99 @@ pub fn run(session: &mut Session, options: &NotebookOptions) -> Result<Notebook,
             options.input.display()
         ));
     }
-    let outputs = Arc::new(Mutex::new(Outputs::default()));
-    let mut executed = Vec::new();
-    let mut count = 0;
-    let mut failure = None;
-    for index in 0..notebook.cells().len() {
-        let Some(cell) = notebook.cells().get(index) else { break };
-        if let Some(watch) = &options.watch {
-            text::cell_source(&mut std::io::stdout(), cell, Some(count + 1), watch.style);
+    let target = options.output.clone().unwrap_or_else(|| options.input.clone());
+    let running: Shared = Arc::new(Mutex::new(Running::new(notebook, target)));
+    options.stop.last_words({
+        let running = Arc::clone(&running);
+        move || {
+            let mut running = lock(&running);
+            if let Err(problem) = running.abandon() {
+                complain(&problem);
+            }
+            // The program ends now; nobody may begin to write again.
+            std::mem::forget(running);
         }
-        if cell.get("cell_type").and_then(Value::as_str) != Some("code") || tagged(cell, "skip-execution") {
+    });
+    let failure = cells(session, options, &running);
+    let written = lock(&running).write();
+    match failure {
+        None => written,
+        Some(failure) => {
+            let failure = described(&failure, options.watch.as_ref().map(|w| w.style));
+            Err(written.err().map_or(failure.clone(), |problem| format!("{failure}\n{problem}")))
+        }
+    }
+}
+
+/// Runs the cells one after the other; the error that ended it early.
+fn cells(session: &mut Session, options: &NotebookOptions, running: &Shared) -> Option<CellError> {
+    let watch = options.watch.as_ref();
+    let mut count = 0;
+    for index in 0.. {
+        let cell = lock(running).cell(index)?;
+        let is_code = cell.get("cell_type").and_then(Value::as_str) == Some("code");
+        if !is_code || tagged(&cell, "skip-execution") {
+            show(watch, |to, style| text::cell(to, &cell, style));
             continue;
         }
         let code = cell.get("source").map(joined).unwrap_or_default();
         if code.trim().is_empty() {
-            executed.push((index, None));
+            lock(running).skip(index);
             continue;
         }
+        // In this order a signal is either seen here or interrupts the cell.
+        session.begin();
+        if options.stop.stopped().is_some() {
+            return Some(CellError::plain("Interrupted", format!("stopped on request before In[{}] ran", count + 1)));
+        }
         count += 1;
-        let number = lock(&outputs).begin();
-        executed.push((index, Some((number, count))));
-        let sink = {
-            let outputs = Arc::clone(&outputs);
-            let watching = options.watch.as_ref().map(|watch| watch.printer.events());
-            Arc::new(move |event: SessionEvent| {
-                if let Some(watching) = &watching {
-                    watching(event.clone());
-                }
-                lock(&outputs).take(event);
-            })
-        };
-        let outcome = session.execute(&Execute::cell(code, format!("In[{count}]")), sink);
-        if let Some(watch) = &options.watch {
+        show(watch, |to, style| text::cell_source(to, &cell, Some(count), style));
+        lock(running).begin(index, count);
+        let outcome = session.execute(&Execute::cell(code, format!("In[{count}]")), events(running, watch));
+        if let Some(watch) = watch {
             watch.printer.finish();
         }
-        let mut outputs = lock(&outputs);
-        match outcome.result {
+        let Outcome { result, exit, .. } = outcome;
+        lock(running).end();
+        match result {
             Ok(Some(bundle)) => {
-                if let Some(watch) = &options.watch {
-                    text::result(&mut std::io::stdout(), bundle.plain(), count, watch.style);
-                }
-                outputs.result(bundle, count);
+                show(watch, |to, style| text::result(to, bundle.plain(), count, style));
+                lock(running).outputs.result(bundle, count);
             }
             Ok(None) => {}
             Err(error) => {
-                outputs.error(&error);
-                if !tagged(cell, "raises-exception") {
-                    failure = Some(error);
-                } else if let Some(watch) = &options.watch {
-                    text::traceback(&mut std::io::stdout(), &error.traceback, watch.style);
+                lock(running).outputs.error(&error);
+                if !tagged(&cell, "raises-exception") || options.stop.stopped().is_some() {
+                    return Some(error);
                 }
+                show(watch, |to, style| text::traceback(to, &error.traceback, style));
             }
         }
-        if failure.is_some() || outcome.exit.is_some() {
-            break;
+        if exit.is_some() {
+            return None;
         }
     }
-    for (index, ran) in executed {
-        let Some(cell) = notebook.cells_mut().get_mut(index).and_then(Value::as_object_mut) else { continue };
-        let (shown, count) = match ran {
-            Some((number, count)) => (lock(&outputs).to_json(number), json!(count)),
-            None => (json!([]), Value::Null),
-        };
-        insert(cell, "execution_count", count);
-        insert(cell, "outputs", shown);
-    }
-    notebook.sign();
-    notebook.write(options.output.as_deref().unwrap_or(&options.input))?;
-    match failure {
-        None => Ok(notebook),
-        Some(error) => Err(described(&error, options.watch.as_ref().map(|w| w.style))),
-    }
+    None
+}
+
+/// Writes text to whoever reads along.
+fn show(watch: Option<&Watch>, what: impl FnOnce(&mut dyn Write, Style)) {
+    let Some(watch) = watch else { return };
+    let mut text = Vec::new();
+    what(&mut text, watch.style);
+    watch.printer.text(&String::from_utf8_lossy(&text));
+}
+
+/// Where the events of the next cell go: into the notebook, and to whoever reads along.
+fn events(running: &Shared, watch: Option<&Watch>) -> Arc<dyn Fn(SessionEvent) + Send + Sync> {
+    let running = Arc::clone(running);
+    let watching = watch.map(|watch| watch.printer.events());
+    Arc::new(move |event| {
+        if let Some(watching) = &watching {
+            watching(event.clone());
+        }
+        lock(&running).outputs.take(event);
+    })
 }
 
 /// A notebook that runs by itself must give the same outputs whoever starts it: it asks nobody.
@@ -131,8 +156,4 @@ fn described(error: &CellError, style: Option<Style>) -> String {
 fn tagged(cell: &Value, tag: &str) -> bool {
     let tags = cell.get("metadata").and_then(|m| m.get("tags")).and_then(Value::as_array);
     tags.is_some_and(|tags| tags.iter().any(|t| t.as_str() == Some(tag)))
-}
-
-fn lock(outputs: &Mutex<Outputs>) -> MutexGuard<'_, Outputs> {
-    outputs.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,10 +4,10 @@
 //! it: an indent of one space, a final newline, characters unescaped.
 
 use crate::session::language_info;
+use minerva_engine::format::atomic::write_small;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 /// A notebook of format 4.
@@ -78,41 +78,10 @@ impl Notebook {
         String::from_utf8(out).unwrap_or_default()
     }
 
-    /// Writes the file through a temporary one beside it: whoever reads it sees the old notebook or the new one.
+    /// Writes the file: whoever reads it sees the old notebook or the new one.
     pub fn write(&self, path: &Path) -> Result<(), String> {
-        let failed = |e: std::io::Error| format!("cannot write {}: {e}", path.display());
-        // Through a symbolic link, the file that it names is replaced and not the link.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file =
-            tempfile::Builder::new().prefix(".minerva-").suffix(".ipynb").tempfile_in(folder).map_err(failed)?;
-        file.write_all(self.to_json().as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        permit(file.as_file(), &target).map_err(failed)?;
-        file.persist(&target).map_err(|e| failed(e.error))?;
-        Ok(())
+        write_small(path, self.to_json().as_bytes()).map_err(|e| format!("cannot write {e}"))
     }
-}
-
-/// Temporary files are private; the notebook gets the permissions of the one it replaces, or those of a new file.
-fn permit(file: &fs::File, target: &Path) -> std::io::Result<()> {
-    if let Ok(old) = fs::metadata(target) {
-        return file.set_permissions(old.permissions());
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // SAFETY: `umask` has no preconditions. It can only be read by setting it, so it is set back at once.
-        let mask = unsafe {
-            let mask = libc::umask(0o077);
-            libc::umask(mask);
-            mask
-        };
-        #[allow(clippy::unnecessary_cast)] // 16 bits on macOS
-        let mode = 0o666 & !(mask as u32);
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-    }
-    Ok(())
 }
 
 fn upgrade(text: &str) -> Result<Map<String, Value>, String> {

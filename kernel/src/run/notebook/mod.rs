@@ -3,8 +3,9 @@
 mod execute;
 mod file;
 mod outputs;
+mod running;
 mod text;
 
 pub use execute::{NotebookOptions, Watch, nobody, run};
 pub use file::Notebook;
-pub use text::{Style, print};
+pub use text::Style;

@@ -1,6 +1,6 @@
 //! A notebook as text: what a person sees in a terminal.
 
-use super::file::{Notebook, joined};
+use super::file::joined;
 use serde_json::Value;
 use std::io::Write;
 
@@ -24,19 +24,13 @@ impl Style {
 const PROMPT_IN: &str = "32";
 const PROMPT_OUT: &str = "31";
 
-/// Prints an executed notebook: markdown as it is written, code with its number, outputs as plain text.
-///
-/// # Errors
-/// When `to` cannot be written.
-pub fn print(notebook: &Notebook, to: &mut dyn Write, style: Style) -> std::io::Result<()> {
-    for cell in notebook.cells() {
-        cell_source(to, cell, None, style);
-        let outputs = cell.get("outputs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        for output in outputs {
-            print_output(to, output, style);
-        }
+/// Prints a cell as it stands in the file: markdown as it is written, code with its number, outputs as plain text.
+pub fn cell(to: &mut dyn Write, cell: &Value, style: Style) {
+    cell_source(to, cell, None, style);
+    let outputs = cell.get("outputs").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for output in outputs {
+        print_output(to, output, style);
     }
-    to.flush()
 }
 
 fn print_output(to: &mut dyn Write, output: &Value, style: Style) {
@@ -76,9 +70,7 @@ pub fn cell_source(to: &mut dyn Write, cell: &Value, count: Option<u32>, style: 
         Some("markdown") => markdown(source, style),
         _ => format!("{source}\n"),
     };
-    // Nobody is left to tell when the terminal has gone.
     let _ = write!(to, "\n{text}");
-    let _ = to.flush();
 }
 
 /// Markdown needs no rendering to be read; headings stand out where colours do.
@@ -130,13 +122,14 @@ pub fn without_ansi(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::super::file::Notebook;
     use super::*;
 
     #[test]
     fn an_executed_notebook_reads_well_without_colours() {
         let notebook = Notebook::parse(include_str!("fixtures/by_nbformat.ipynb")).unwrap();
         let mut out = Vec::new();
-        print(&notebook, &mut out, Style { colour: false }).unwrap();
+        notebook.cells().iter().for_each(|c| cell(&mut out, c, Style { colour: false }));
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "\n# Title\n\nwith *é* and \"quotes\" \\\n\nIn [1]: let x = 1;\n        x\nhi\nthere\nOut[1]: 1\n\nraw\u{2028}text\n"

@@ -4,7 +4,9 @@ use super::table::{Call, all};
 use crate::display::{Bundle, Cell, Table};
 use crate::script::help as manual;
 use crate::session::types::Outcome;
-use crate::session::{CellError, Session, SessionEvent};
+use crate::session::{CellError, Session, SessionEvent, similar};
+use rhai::Array;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Characters of a value that a list of variables shows.
@@ -24,7 +26,8 @@ pub fn time(session: &mut Session, call: Call<'_>) -> Result<Outcome, CellError>
 pub fn timed(session: &mut Session, call: Call<'_>) -> Result<Outcome, CellError> {
     let started = Instant::now();
     let ended = session.run_code(call.code, call.request);
-    session.emit(SessionEvent::Stdout(format!("wall time: {}\n", duration(started.elapsed()))));
+    let time = duration(started.elapsed());
+    session.emit(SessionEvent::Stdout(format!("{}wall time: {time}\n", session.open_line.end())));
     ended
 }
 
@@ -58,12 +61,16 @@ pub fn vars(session: &mut Session, _: Call<'_>) -> Result<Outcome, CellError> {
             continue;
         }
         let value = value.flatten();
+        // The constant `args` is there without anybody having defined it.
+        if name == "args" && value.read_lock::<Array>().is_some_and(|args| args.is_empty()) {
+            continue;
+        }
         let text = session.host.bundle(&value).plain().lines().next().unwrap_or_default().to_owned();
         let cut = if text.chars().count() > SHOWN { "…" } else { "" };
         let text: String = text.chars().take(SHOWN).collect();
         table.push(vec![Cell::text(name), Cell::text(session.names().type_of(&value)), Cell::text(text + cut)]);
     }
-    Ok(Outcome::of(Some(table.bundle())))
+    Ok(Outcome::of(Some(if table.rows.is_empty() { Bundle::text("no variables") } else { table.bundle() })))
 }
 
 pub fn reset(session: &mut Session, _: Call<'_>) -> Result<Outcome, CellError> {
@@ -83,11 +90,31 @@ pub fn load(_: &mut Session, call: Call<'_>) -> Result<Outcome, CellError> {
         (Some(rest), Some(home)) => home.join(rest),
         _ => path.into(),
     };
-    let text = std::fs::read(&path).map_err(|e| CellError::plain("IoError", format!("{}: {e}", path.display())))?;
+    let text = std::fs::read(&path).map_err(|e| CellError::plain("IoError", unread(&path, &e)))?;
     match String::from_utf8(text) {
         Ok(text) => Ok(Outcome { next_input: Some(text), ..Outcome::of(None) }),
         Err(_) => Err(CellError::plain("FormatError", format!("{}: not UTF-8 text", path.display()))),
     }
+}
+
+/// Why a file cannot be loaded, and what to do.
+fn unread(path: &Path, error: &std::io::Error) -> String {
+    let shown = path.display();
+    if path.is_dir() {
+        return format!("%load: expected the name of a file, found the folder {shown}\nhelp: name a file in it");
+    }
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return format!("%load: {shown}: {error}");
+    }
+    let near = match similar(path) {
+        near if !near.is_empty() => near,
+        _ => {
+            let above = path.ancestors().skip(1).find(|p| p.is_dir()).map(Path::to_owned);
+            let folder = above.or_else(|| std::env::current_dir().ok());
+            folder.map_or(String::new(), |f| format!("\nhelp: the nearest folder that exists is {}", f.display()))
+        }
+    };
+    format!("%load: expected the name of a file, found nothing at {shown}{near}")
 }
 
 pub fn help(session: &mut Session, call: Call<'_>) -> Result<Outcome, CellError> {

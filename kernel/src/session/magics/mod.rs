@@ -12,5 +12,5 @@ pub mod table;
 mod tests;
 
 pub use line::about;
-pub use parse::{Parsed, find, named, parse, question, refuse};
+pub use parse::{Asked, Parsed, find, last_question, named, parse, question, refuse};
 pub use run::run;

@@ -69,6 +69,25 @@ pub fn question(code: &str) -> Option<(&str, bool)> {
     (marks == 1 || marks == 2).then_some((name, marks == 2)).filter(|_| path)
 }
 
+/// A question in the last line of some code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The code before that line.
+    pub before: &'a str,
+    /// What is asked about.
+    pub name: &'a str,
+    /// Whether more is asked for.
+    pub more: bool,
+}
+
+/// The `name?` or `?name` that some code ends with, on a line of its own.
+pub fn last_question(code: &str) -> Option<Asked<'_>> {
+    let code = code.trim_end();
+    let start = code.rfind('\n').map_or(0, |at| at + 1);
+    let (before, line) = code.split_at_checked(start)?;
+    question(line).map(|(name, more)| Asked { before, name, more })
+}
+
 /// A magic by its percent signs and its name, or what to say where there is none.
 pub fn find(signs: usize, name: &str) -> Result<&'static Magic, String> {
     let (table, other, marks) = if signs == 2 { (CELL, LINE, "%%") } else { (LINE, CELL, "%") };

@@ -1,7 +1,7 @@
 //! What magics do, and where they may stand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use super::{parse, question, refuse};
+use super::{last_question, parse, question, refuse};
 use crate::session::tests::Notebook;
 use crate::session::{Completeness, Session, SessionEvent, SessionOptions};
 
@@ -17,6 +17,39 @@ fn time_is_measured_and_the_value_stays() {
     assert_eq!(n.err("%time").ename, "ArgumentError");
     assert!(n.err("%time missing(1)").to_string().contains("In[6]:1:7"), "the column is that of the cell");
     assert!(n.stdout().starts_with("wall time: "), "also of what failed");
+}
+
+#[test]
+fn time_begins_a_line_of_its_own() {
+    let mut n = Notebook::new();
+    n.ok("%time write(\"open\")");
+    assert!(n.stdout().starts_with("open\nwall time: "), "{}", n.stdout());
+    n.ok("%%time\nprint(\"whole\");");
+    assert!(n.stdout().starts_with("whole\nwall time: "), "{}", n.stdout());
+}
+
+#[test]
+fn what_stands_beside_a_cell_magic_is_not_dropped() {
+    let mut n = Notebook::new();
+    let e = n.err("%%time 5 + 5").to_string();
+    assert!(e.contains("found `5 + 5` beside it") && e.contains("%time 5 + 5 runs that line"), "{e}");
+    assert!(n.err("%%html <b>\n<i>").to_string().contains("found `<b>`"));
+}
+
+#[test]
+fn a_question_may_end_a_cell() {
+    let mut n = Notebook::new();
+    let said = n.ok("let asked = [1, 2];\n1 + 1\nasked?\n");
+    assert!(said.starts_with("asked: array, 2 items"), "{said}");
+    assert!(n.ok("%time let b = 1;\n?generate").contains("temperature"));
+    assert_eq!(n.err("let c = ;\nasked?").frames[0].line, 1);
+    n.err("asked?\n1");
+    assert_eq!(n.outcome("exit(3)\nasked?").exit, Some(3));
+    assert_eq!(last_question("let a = 1;\na"), None);
+    assert_eq!(last_question("// why?"), None);
+    let of = |code: &str| n.session.is_complete(code);
+    assert_eq!(of("let a = 1;\na?"), Completeness::Complete);
+    assert_eq!(of("fn f() {\na?"), Completeness::Incomplete { indent: " ".repeat(4) });
 }
 
 #[test]
@@ -44,6 +77,7 @@ fn variables_are_listed_and_reset() {
         "{list}"
     );
     n.ok("%reset");
+    assert_eq!(n.ok("%vars"), "no variables");
     assert_eq!(n.err("number").ename, "VariableNotFound");
     assert_eq!(n.err("f()").ename, "FunctionNotFound");
     assert!(!n.ok("help()").contains("Defined in cells"));
@@ -64,6 +98,11 @@ fn a_file_becomes_the_next_cell() {
     assert!(outcome.result.unwrap().is_none());
     assert_eq!(n.outcome("1").next_input, None);
     assert_eq!(n.err("%load no/such/file").ename, "IoError");
+    let e = n.err(&format!("%load {}", folder.path().join("scrpt.rhai").display())).to_string();
+    assert!(e.contains("expected the name of a file, found nothing at") && e.contains("script.rhai?"), "{e}");
+    let e = n.err(&format!("%load {}", folder.path().join("no/such/file").display())).to_string();
+    assert!(e.contains(&format!("the nearest folder that exists is {}", folder.path().display())), "{e}");
+    assert!(n.err(&format!("%load {}", folder.path().display())).to_string().contains("found the folder"));
     assert_eq!(n.err("%load").ename, "ArgumentError");
 }
 
