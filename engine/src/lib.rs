@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod error;
 pub mod format;
 pub mod generate;
+pub mod hub;
 pub mod memory;
 pub mod model;
 pub mod sample;
