@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What a client asked for.
@@ -149,15 +150,17 @@ pub struct HubServer {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
     stop: Arc<AtomicBool>,
+    listening: Option<JoinHandle<()>>,
 }
 
 impl HubServer {
     /// A server that answers so.
     pub fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self { address: listener.local_addr().unwrap(), requests: Arc::default(), stop: Arc::default() };
+        let address = listener.local_addr().unwrap();
+        let mut server = Self { address, requests: Arc::default(), stop: Arc::default(), listening: None };
         let (answer, requests, stop) = (Arc::new(answer), server.requests.clone(), server.stop.clone());
-        std::thread::spawn(move || {
+        server.listening = Some(std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if stop.load(Ordering::SeqCst) {
                     return;
@@ -170,7 +173,7 @@ impl HubServer {
                     let _ = write(stream, answer(&request), &stop);
                 });
             }
-        });
+        }));
         server
     }
 
@@ -193,8 +196,9 @@ impl HubServer {
 impl Drop for HubServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        // Wakes the thread that waits for connections.
+        // Wakes the thread that waits for connections, and then nobody listens any more.
         let _ = TcpStream::connect(self.address);
+        let _ = self.listening.take().map(JoinHandle::join);
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn of_request(error: ureq::Error, host: &str, silence: Duration) -> F
         }
         ureq::Error::Timeout(_) => fatal(format!("{host} has sent nothing for {seconds} s"), AGAIN),
         ureq::Error::HostNotFound => fatal(format!("there is no host {host}, or no network"), CONNECT),
+        ureq::Error::Io(e) if is_lookup(&e) => fatal(format!("there is no host {host}, or no network: {e}"), CONNECT),
         ureq::Error::Io(e) => match e.kind() {
             ErrorKind::ConnectionRefused => fatal(format!("{host} refuses the connection"), CONNECT),
             ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::AddrNotAvailable => {
@@ -44,6 +45,12 @@ pub(super) fn of_request(error: ureq::Error, host: &str, silence: Duration) -> F
         e @ ureq::Error::Protocol(_) => Failure::Lost(format!("{host}: {e}")),
         e => fatal(format!("{host}: {e}"), CONNECT),
     }
+}
+
+/// Whether the name service failed, for which there is no kind of error.
+fn is_lookup(error: &std::io::Error) -> bool {
+    const WINDOWS: i32 = 11_001;
+    error.raw_os_error() == Some(WINDOWS) || error.to_string().starts_with("failed to lookup address")
 }
 
 /// What to do when a download stopped.
@@ -105,6 +112,7 @@ fn missing(kind: &'static str, name: &str, help: &str) -> Error {
 }
 
 /// How often something is tried again.
+#[derive(Debug)]
 pub(super) struct Patience {
     first: Duration,
     pause: Duration,
@@ -147,5 +155,41 @@ impl Patience {
             }
             std::thread::sleep(rest.min(Duration::from_millis(50)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn failures_of_the_network_say_what_to_do() {
+        let of = |error: ureq::Error| match of_request(error, "hub.co", Duration::from_secs(30)) {
+            Failure::Final(e) => e.to_string(),
+            Failure::Lost(why) => format!("again: {why}"),
+        };
+        let io = |kind: ErrorKind| ureq::Error::Io(kind.into());
+        assert!(of(ureq::Error::HostNotFound).contains("there is no host hub.co"));
+        let lookup = std::io::Error::other("failed to lookup address information: Name or service not known");
+        assert!(of(ureq::Error::Io(lookup)).contains("there is no host hub.co"));
+        assert!(of(ureq::Error::Timeout(ureq::Timeout::PerRead)).contains("has sent nothing for 30 s"));
+        assert!(of(ureq::Error::Timeout(ureq::Timeout::Connect)).contains("no answer in 30 s"));
+        assert!(of(io(ErrorKind::ConnectionRefused)).contains("HF_ENDPOINT"));
+        assert!(of(io(ErrorKind::InvalidData)).contains("SSL_CERT_FILE"));
+        assert!(of(io(ErrorKind::ConnectionReset)).starts_with("again: "));
+    }
+
+    #[test]
+    fn patience_ends_unless_something_comes() {
+        let (mut patience, control) = (Patience::new(Duration::ZERO), Control::default());
+        for bytes in [0, 0, 0, 5, 5, 5, 5] {
+            patience.reached(bytes);
+            patience.wait("lost", &control).unwrap();
+        }
+        let e = patience.wait("lost", &control).unwrap_err().to_string();
+        assert!(e.starts_with("lost (5 attempts)"), "{e}");
+        control.interrupt.raise();
+        assert!(matches!(Patience::new(Duration::from_secs(60)).wait("lost", &control), Err(Error::Interrupted)));
     }
 }
