@@ -176,7 +176,7 @@ impl Client {
         for _ in 0..=MOST_REDIRECTS {
             let origin = Origin::of(&url).ok_or_else(|| self.lost_way(&url))?;
             let at_home = origin == self.home;
-            let mut request = self.agent.get(&url);
+            let mut request = self.agent.get(url.as_str());
             if from > 0 {
                 request = request.header("Range", format!("bytes={from}-"));
             }

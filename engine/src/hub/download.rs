@@ -11,11 +11,13 @@ use super::select::{Selection, in_index, named, parts, select};
 use super::settings::Hub;
 use crate::control::Control;
 use crate::error::{Error, Result, bytes};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+/// What of a revision is written as `%2F` in an address.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// A listing of a hundred thousand files has less.
 const MOST_LISTING: usize = 64 << 20;
 
@@ -86,7 +88,7 @@ impl Hub {
 
     /// Which files a revision has, and which commit it is.
     fn listing(&self, client: &Client, name: &HubName, revision: &str, control: &Control) -> Result<Listing> {
-        let revision_part = utf8_percent_encode(revision, NON_ALPHANUMERIC);
+        let revision_part = utf8_percent_encode(revision, PART);
         let url = format!("{}/api/models/{}/revision/{revision_part}?blobs=true", self.endpoint, name.repo);
         let about =
             About { host: client.host(), repo: &name.repo, revision, file: None, has_token: client.has_token() };

@@ -7,11 +7,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+/// Bytes that may wait for the disk: what is left for the end takes no noticeable time, during which nobody could interrupt.
+const UNSAVED: u64 = 16 << 20;
+
 /// `blobs/ETAG.incomplete`, open at its end. Dropping it keeps the file.
 pub(super) struct Partial {
     path: PathBuf,
     file: File,
     len: u64,
+    unsaved: u64,
     /// Of what is there so far, where it will be compared.
     hash: Option<Sha256>,
 }
@@ -22,7 +26,7 @@ impl Partial {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).open(&path);
         let file = file.map_err(|e| disk(e, &path))?;
-        let mut partial = Self { path, file, len: 0, hash: hashed.then(Sha256::new) };
+        let mut partial = Self { path, file, len: 0, unsaved: 0, hash: hashed.then(Sha256::new) };
         partial.read_on(control)?;
         Ok(partial)
     }
@@ -52,6 +56,11 @@ impl Partial {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).map_err(|e| disk(e, &self.path))?;
         self.len += bytes.len() as u64;
+        self.unsaved += bytes.len() as u64;
+        if self.unsaved >= UNSAVED {
+            self.file.sync_data().map_err(|e| disk(e, &self.path))?;
+            self.unsaved = 0;
+        }
         if let Some(hash) = &mut self.hash {
             hash.update(bytes);
         }
