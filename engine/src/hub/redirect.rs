@@ -34,7 +34,8 @@ pub(super) fn target(url: &str, location: &str) -> Option<String> {
     let from = Origin::of(url)?;
     let start = url.find("://")? + 3;
     let root = url.get(start..)?.find(['/', '?']).map_or(url.len(), |n| start + n);
-    let to = if location.contains("://") {
+    let is_scheme = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric());
+    let to = if location.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme)) {
         location.to_owned()
     } else if location.starts_with("//") {
         format!("{}:{location}", from.scheme)
@@ -61,6 +62,7 @@ mod tests {
         assert_eq!(to("https://cdn.co/x?sig=1"), "https://cdn.co/x?sig=1");
         assert_eq!(to("//cdn.co/x"), "https://cdn.co/x");
         assert_eq!(to("/api/x"), "https://hub.co/api/x");
+        assert_eq!(to("/api/x?from=http://a/b"), "https://hub.co/api/x?from=http://a/b");
         assert_eq!(to("y.gguf"), "https://hub.co/org/m/resolve/abc/y.gguf");
         assert_eq!(target(at, "http://hub.co/x"), None);
         assert_eq!(target(at, "file:///etc/passwd"), None);
