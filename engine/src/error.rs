@@ -96,6 +96,14 @@ pub enum Error {
         /// What to do next; may be empty.
         help: String,
     },
+    /// The network, or a server on it, failed or refused.
+    #[error("{problem}{}", help_line(help))]
+    Network {
+        /// Who failed, and how.
+        problem: String,
+        /// What to do next; may be empty.
+        help: String,
+    },
     /// Numbers that must be finite are not.
     #[error("{0}")]
     Numeric(String),
@@ -135,6 +143,11 @@ impl Error {
         Self::Backend { backend, problem: problem.into(), help: String::new() }
     }
 
+    /// A failure of the network or of a server, and what to do about it.
+    pub fn network(problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Network { problem: problem.into(), help: help.into() }
+    }
+
     /// The same error with advice. Variants that have no place for advice are returned as they are.
     #[must_use]
     pub fn with_help(mut self, advice: impl Into<String>) -> Self {
@@ -144,7 +157,8 @@ impl Error {
             | Self::NotFound { help, .. }
             | Self::Argument { help, .. }
             | Self::Memory { help, .. }
-            | Self::Backend { help, .. } => *help = advice.into(),
+            | Self::Backend { help, .. }
+            | Self::Network { help, .. } => *help = advice.into(),
             Self::Io { .. } | Self::ContextOverflow { .. } | Self::Numeric(_) | Self::Interrupted => {}
         }
         self

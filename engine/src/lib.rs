@@ -1,6 +1,6 @@
 //! Models and tensors for Minerva.
 //!
-//! The engine reads model files ([`format`]), turns text into tokens ([`tokenizer`]), runs models on a backend
+//! The engine reads model files ([`format`]), fetches them ([`hub`]), turns text into tokens ([`tokenizer`]), runs models on a backend
 //! ([`backend`]), generates text ([`generate`]) and looks into a pass ([`trace`]). It knows no script, no notebook and no terminal: it returns values,
 //! and it reports what happens on the way through a [`control::Control`].
 
@@ -11,6 +11,7 @@ pub mod cpu;
 pub mod error;
 pub mod format;
 pub mod generate;
+pub mod hub;
 pub mod memory;
 pub mod model;
 pub mod sample;

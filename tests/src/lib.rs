@@ -1,5 +1,6 @@
 //! Shared helpers of the end-to-end tests.
 
 pub mod client;
+pub mod hub_server;
 pub mod real_model;
 pub mod reference;

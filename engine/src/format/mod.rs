@@ -15,7 +15,7 @@ pub mod pytorch;
 mod quantize;
 pub mod safetensors;
 mod sharded;
-mod small_json;
+pub(crate) mod small_json;
 mod tensor_file;
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ fn end_tokens(folder: &HubFolder) -> Vec<Token> {
     generation.or_else(|| folder.config.get("eos_token_id")).map(ids).unwrap_or_default()
 }
 
-/// Loads a model. `name` is a path, a hub name in the local cache, or `"sample"`.
+/// Loads a model. `name` is a path, `"sample"`, or a name on the hub: taken from the local cache, or downloaded into it.
 ///
 /// Weights are mapped where the backend can use them in place. Before anything is allocated, what the load needs is held
 /// against what is free.
@@ -82,7 +82,7 @@ fn end_tokens(folder: &HubFolder) -> Vec<Token> {
 /// Everything that can be wrong with a file, with the options, or between the two; see [`Error`].
 pub fn load(name: &str, options: &LoadOptions, control: &Control) -> Result<Model> {
     let start = Instant::now();
-    let path = if name == "sample" { sample_for(options)? } else { resolve(name)? };
+    let path = if name == "sample" { sample_for(options)? } else { resolve(name, &options.hub, control)? };
     let detected = format::detect(&path)?;
     let plan = route(detected.format, options.backend)?;
     let source = Source::open(&detected)?;

@@ -10,6 +10,6 @@ mod session;
 pub use handle::{Model, Steer};
 pub use load::load;
 pub use options::{Activations, BackendChoice, DeviceChoice, LoadOptions, WeightDType};
-pub use resolve::{cached_names, resolve};
+pub use resolve::resolve;
 pub use score::{Perplexity, Score};
 pub use session::Session;

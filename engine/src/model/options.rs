@@ -5,6 +5,7 @@ pub use crate::backend::candle::Activations;
 use crate::backend::choose;
 use crate::error::{Error, Result};
 use crate::format::DType;
+use crate::hub::HubOptions;
 use std::str::FromStr;
 
 /// Where a model shall run.
@@ -87,6 +88,8 @@ pub struct LoadOptions {
     pub cache_type: Option<String>,
     /// Refuse a load that needs more memory than is free.
     pub memory_check: bool,
+    /// Which revision of a model on the hub, and whether it may be fetched.
+    pub hub: HubOptions,
 }
 
 impl Default for LoadOptions {
@@ -103,6 +106,7 @@ impl Default for LoadOptions {
             activations: Activations::Auto,
             cache_type: None,
             memory_check: true,
+            hub: HubOptions::default(),
         }
     }
 }

@@ -1,31 +1,62 @@
-//! From what a person writes to a path: a file, a folder, `"sample"`, or a name in the local Hugging Face cache.
+//! From what a person writes to a path: a file, a folder, or a name on the hub.
 
-use crate::error::{Error, Result};
+use crate::control::Control;
+use crate::error::{Error, Result, nearest};
+use crate::hub::{Hub, HubName, HubOptions};
 use std::path::{Path, PathBuf};
 
-/// The path that `name` stands for. `~` is expanded; a hub name (`org/model`, optionally `@revision`) is looked up in
-/// the local cache of Hugging Face tools and never downloaded.
+/// The path that `name` stands for. `~` is expanded; what is no path here and reads as a name on the hub (`org/model`,
+/// `org/model/file.gguf`, either with `@revision`) is taken from the local cache of Hugging Face tools, or downloaded into it.
 ///
 /// # Errors
-/// `NotFound` with the nearest name in the same folder, or with how to get a hub model.
-pub fn resolve(name: &str) -> Result<PathBuf> {
-    let path = expand_home(name);
-    if path.exists() {
-        return Ok(path);
-    }
-    if let Some((repo, revision)) = hub_name(name) {
-        return cached(&repo, revision.as_deref(), &hub_cache());
-    }
-    Err(missing(name, &path))
+/// `NotFound` with the nearest name in the same folder; those of [`Hub::find`]; a revision of what is a path.
+pub fn resolve(name: &str, options: &HubOptions, control: &Control) -> Result<PathBuf> {
+    resolve_with(name, options, control, Hub::from_env)
 }
 
-/// The names of the models that the hub's tools have put in the local cache.
-pub fn cached_names() -> Vec<String> {
-    let entries = std::fs::read_dir(hub_cache()).into_iter().flatten().flatten();
-    let names = entries.filter_map(|e| e.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter_map(|n| Some(n.strip_prefix("models--")?.replace("--", "/"))).collect();
-    names.sort();
-    names
+fn resolve_with(name: &str, options: &HubOptions, control: &Control, hub: impl FnOnce() -> Hub) -> Result<PathBuf> {
+    let path = expand_home(name);
+    if path.exists() {
+        return match &options.revision {
+            None => Ok(path),
+            Some(_) => Err(Error::unsupported(
+                format!("the option revision is for models on the hub, and {name} is a path here"),
+                "leave revision out, or load from another folder",
+            )),
+        };
+    }
+    match HubName::parse(name).filter(|_| !is_slip(&path)) {
+        Some(wanted) => hub().find(&of_revision(wanted, options)?, options.local_files_only, control),
+        None => Err(missing(name, &path)),
+    }
+}
+
+/// The name with the revision that the options ask for.
+fn of_revision(name: HubName, options: &HubOptions) -> Result<HubName> {
+    let Some(given) = &options.revision else { return Ok(name) };
+    if name.revision.as_ref().is_some_and(|r| r != given) {
+        let found = format!("{name} and revision: {given:?}");
+        return Err(Error::argument("load", "one revision", found));
+    }
+    let whole = HubName::parse(&format!("{}@{given}", HubName { revision: None, ..name }));
+    whole.ok_or_else(|| Error::argument("load: option revision", "a branch, a tag or a commit", format!("{given:?}")))
+}
+
+/// Whether a path that reads as a name on the hub is more likely one with a slip in it: its folder is here, and has
+/// something of nearly that name, or it goes further down.
+fn is_slip(path: &Path) -> bool {
+    let mut parts = path.components();
+    let (Some(first), Some(second)) = (parts.next(), parts.next()) else { return true };
+    let first = Path::new(first.as_os_str());
+    let second = second.as_os_str().to_string_lossy();
+    let here = names_in(first);
+    first.is_dir() && (parts.next().is_some() || nearest(&second, here.iter().map(String::as_str)).is_some())
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    std::fs::read_dir(folder)
+        .map(|entries| entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
+        .unwrap_or_default()
 }
 
 fn expand_home(name: &str) -> PathBuf {
@@ -40,55 +71,16 @@ fn missing(name: &str, path: &Path) -> Error {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
-    let siblings: Vec<String> = std::fs::read_dir(folder)
-        .map(|entries| entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
-        .unwrap_or_default();
+    let siblings = names_in(folder);
     let file = path.file_name().and_then(|f| f.to_str()).unwrap_or(name);
     let error = Error::not_found("model", name, []);
-    match crate::error::nearest(file, siblings.iter().map(String::as_str)) {
+    match nearest(file, siblings.iter().map(String::as_str)) {
         Some(near) => error.with_help(format!("did you mean {:?}?", folder.join(near).display().to_string())),
         None if !folder.exists() => error.with_help(format!("the folder {} does not exist", folder.display())),
         None => error.with_help(
-            "give the path of a .gguf or .safetensors file or of a folder with a config.json, or \"sample\" for the built-in model",
+            "give the path of a .gguf or .safetensors file or of a folder with a config.json, a name on the hub such as \"HuggingFaceTB/SmolLM2-135M\", or \"sample\" for the built-in model",
         ),
     }
-}
-
-/// `org/model[@revision]`: one slash, no extension of a file, no leading dot.
-fn hub_name(name: &str) -> Option<(String, Option<String>)> {
-    let (repo, revision) = match name.split_once('@') {
-        Some((repo, revision)) => (repo, Some(revision.to_owned())),
-        None => (name, None),
-    };
-    let (owner, model) = repo.split_once('/')?;
-    let word = |s: &str| {
-        !s.is_empty() && !s.starts_with('.') && s.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
-    let file = [".gguf", ".safetensors", ".bin", ".pt", ".pth", ".json"].iter().any(|e| model.ends_with(e));
-    (word(owner) && word(model) && !file).then(|| (repo.to_owned(), revision))
-}
-
-fn hub_cache() -> PathBuf {
-    let var = |name| std::env::var_os(name).map(PathBuf::from);
-    var("HF_HUB_CACHE").or_else(|| var("HF_HOME").map(|h| h.join("hub"))).unwrap_or_else(|| {
-        let cache =
-            var("XDG_CACHE_HOME").or_else(|| std::env::home_dir().map(|h| h.join(".cache"))).unwrap_or_default();
-        cache.join("huggingface/hub")
-    })
-}
-
-fn cached(repo: &str, revision: Option<&str>, cache: &Path) -> Result<PathBuf> {
-    let folder = cache.join(format!("models--{}", repo.replace('/', "--")));
-    let revision = revision.unwrap_or("main");
-    let commit = std::fs::read_to_string(folder.join("refs").join(revision));
-    let snapshot = folder.join("snapshots").join(commit.as_deref().map_or(revision, str::trim));
-    if snapshot.is_dir() {
-        return Ok(snapshot);
-    }
-    Err(Error::not_found("model", repo, []).with_help(format!(
-        "neither a file here nor in the local hub cache ({}); Minerva downloads nothing by itself: fetch it with `hf download {repo}` and load it again",
-        cache.display()
-    )))
 }
 
 #[cfg(test)]
@@ -96,13 +88,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn hub_names_are_told_from_paths() {
-        assert_eq!(hub_name("org/model"), Some(("org/model".into(), None)));
-        assert_eq!(hub_name("org/model@v1"), Some(("org/model".into(), Some("v1".into()))));
-        assert_eq!(hub_name("models/x.gguf"), None);
-        assert_eq!(hub_name("../x"), None);
-        assert_eq!(hub_name("a/b/c"), None);
+    fn offline(cache: &Path) -> Hub {
+        Hub { offline: true, ..Hub::new(cache, "http://127.0.0.1:9") }
+    }
+
+    fn revision(revision: &str) -> HubOptions {
+        HubOptions { revision: Some(revision.to_owned()), ..HubOptions::default() }
     }
 
     #[test]
@@ -112,16 +103,35 @@ mod tests {
         std::fs::create_dir_all(model.join("refs")).unwrap();
         std::fs::create_dir_all(model.join("snapshots/abc")).unwrap();
         std::fs::write(model.join("refs/main"), "abc\n").unwrap();
-        assert_eq!(cached("org/m", None, dir.path()).unwrap(), model.join("snapshots/abc"));
-        let e = cached("org/other", None, dir.path()).unwrap_err().to_string();
-        assert!(e.contains("hf download org/other"), "{e}");
+        std::fs::write(model.join("snapshots/abc/m.gguf"), "").unwrap();
+        let find =
+            |name: &str, options: &HubOptions| resolve_with(name, options, &Control::default(), || offline(dir.path()));
+        let file = model.join("snapshots/abc/m.gguf");
+        assert_eq!(find("org/m", &HubOptions::default()).unwrap(), file);
+        assert_eq!(find("org/m", &revision("abc")).unwrap(), file);
+        assert_eq!(find("org/m@abc", &HubOptions::default()).unwrap(), file);
+        assert_eq!(find("org/m/m.gguf", &HubOptions::default()).unwrap(), file);
+        let e = find("org/other", &HubOptions::default()).unwrap_err().to_string();
+        assert!(e.contains("HF_HUB_OFFLINE"), "{e}");
+        assert!(find("org/m@abc", &revision("main")).unwrap_err().to_string().contains("one revision"));
+        assert!(find("org/m", &revision("../x")).unwrap_err().to_string().contains("option revision"));
+        let e = find(dir.path().to_str().unwrap(), &revision("main")).unwrap_err().to_string();
+        assert!(e.contains("is a path here"), "{e}");
     }
 
     #[test]
     fn a_slip_in_a_file_name_is_suggested() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("model.gguf"), "x").unwrap();
-        let e = resolve(dir.path().join("modl.gguf").to_str().unwrap()).unwrap_err().to_string();
+        let path = dir.path().join("modl.gguf");
+        let e = resolve(path.to_str().unwrap(), &HubOptions::default(), &Control::default()).unwrap_err().to_string();
         assert!(e.contains("model.gguf"), "{e}");
+    }
+
+    #[test]
+    fn a_slip_in_a_folder_that_is_here_is_not_asked_of_the_hub() {
+        // Tests run in the folder of their package.
+        assert!(is_slip(Path::new("src/modle")) && is_slip(Path::new("src/x/y.gguf")));
+        assert!(!is_slip(Path::new("HuggingFaceTB/SmolLM2-135M")));
     }
 }

@@ -5,6 +5,7 @@ use super::options::{OptionSpec, Options};
 use super::tensor::convert::dtype;
 use super::{Host, define};
 use minerva_engine::format::DType;
+use minerva_engine::hub::HubOptions;
 use minerva_engine::{convert, model};
 use rhai::{Engine, Map};
 
@@ -43,7 +44,10 @@ pub fn register(engine: &mut Engine, host: &Host) {
 }
 
 fn run(host: &Host, from: &str, to: &str, stored: Option<DType>) -> ScriptResult<String> {
-    guard(|| convert::convert(model::resolve(from)?, to, stored, &host.control()))?;
+    guard(|| {
+        let control = host.control();
+        convert::convert(model::resolve(from, &HubOptions::default(), &control)?, to, stored, &control)
+    })?;
     Ok(to.to_owned())
 }
 

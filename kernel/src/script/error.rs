@@ -40,6 +40,7 @@ pub fn raise(error: Error) -> Box<EvalAltResult> {
         Error::Memory { .. } => "MemoryError",
         Error::ContextOverflow { .. } => "ContextOverflowError",
         Error::Backend { .. } => "BackendError",
+        Error::Network { .. } => "NetworkError",
         Error::Numeric(_) => "NumericError",
         _ => "Error",
     };

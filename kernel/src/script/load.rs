@@ -33,15 +33,18 @@ const LOAD: &[OptionSpec] = &[
         .one_of(&["f16", "f32", "bf16", "q8_0"])
         .or("f16 for llama.cpp, f32 for candle"),
     OptionSpec::new::<bool>("memory_check", "whether a load that needs more memory than is free is refused").or("true"),
+    OptionSpec::new::<String>("revision", "branch, tag or commit of a model on the hub").or("\"main\""),
+    OptionSpec::new::<bool>("local_files_only", "whether a model on the hub is only looked for in the local cache, as with HF_HUB_OFFLINE=1").or("false"),
 ];
 
 /// Registers the functions of this file.
 pub fn register(engine: &mut Engine, host: &Host) {
-    let doc = "Loads a model: a .gguf or .safetensors file, a folder with config.json, a hub name in the local cache, or \"sample\".";
+    let doc = "Loads a model: a .gguf or .safetensors file, a folder with config.json, a name on the Hugging Face hub, or \"sample\". \
+               A model on the hub is taken from the local cache, or downloaded into it; HF_HOME, HF_ENDPOINT and HF_TOKEN mean what they mean to the hub's own tools.";
     let h = host.clone();
     define("load", &["path: string", "Model"], doc)
         .example("let m = load(\"sample\");")
-        .example_not_run("load(\"HuggingFaceTB/SmolLM2-135M\")     // what the hub's tools have put in the local cache")
+        .example_not_run("load(\"HuggingFaceTB/SmolLM2-135M\")                        // downloaded once, then from the cache\nload(\"org/name/model-Q4_K_M.gguf\")                        // one file of a repository\nload(\"org/name\", #{ revision: \"v1.0\", local_files_only: true })")
         .register_into_engine(engine, move |name: &str| load(&h, name, Map::new()));
     let h = host.clone();
     define("load", &["path: string", "options: map", "Model"], doc)
@@ -100,6 +103,8 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
     options.flash_attention = o.get("flash_attention")?;
     options.cache_type = o.get("cache_type")?;
     options.memory_check = o.get("memory_check")?.unwrap_or(true);
+    options.hub.revision = o.get("revision")?;
+    options.hub.local_files_only = o.get("local_files_only")?.unwrap_or(false);
     o.finish()?;
     Ok(options)
 }

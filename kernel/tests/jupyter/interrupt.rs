@@ -1,7 +1,8 @@
 //! Interrupts at random moments, by message and by signal. The time each takes is printed where `MINERVA_MEASURE` is
 //! set; the test asks only that everything is answered and nothing is lost.
 
-use super::{Client, start};
+use super::{Client, MINERVA};
+use minerva_tests::hub_server::{HubServer, Repo, Sending};
 use minerva_tests::{client::Kernel, real_model};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -43,8 +44,22 @@ fn interrupt(kernel: &Kernel, client: &mut Client, code: &str, delay: Duration, 
     took
 }
 
+/// A hub with a model that takes minutes to come.
+fn slow_hub() -> HubServer {
+    let repo = Repo::new("org/slow", &[("slow.gguf", vec![0; 8 << 20].as_slice())]);
+    HubServer::start(move |request| repo.answer(request).sent(Sending::Slow(Duration::from_millis(20))))
+}
+
 fn many(times: usize, prepare: &str, cells: &[(&str, String)]) {
-    let (kernel, mut client) = start();
+    let (hub, cache) = (slow_hub(), tempfile::tempdir().unwrap());
+    let environment = [
+        ("HF_ENDPOINT", hub.url()),
+        ("HF_HUB_CACHE", cache.path().display().to_string()),
+        ("HF_HUB_OFFLINE", "0".to_owned()),
+        ("TRANSFORMERS_OFFLINE", "0".to_owned()),
+    ];
+    let kernel = Kernel::start_with(MINERVA, &environment.each_ref().map(|(name, value)| (*name, value.as_str())));
+    let mut client = kernel.connect();
     client.patience = Duration::from_secs(60);
     let prepared = client.run(prepare);
     assert_eq!(prepared.reply["status"], "ok", "{prepared:?}");
@@ -102,6 +117,7 @@ fn two_hundred_interrupts_at_random_moments_lose_nothing() {
             ("prefill", "loop { m.logits(long) }".into()),
             ("load", "loop { load(\"sample\") }".into()),
             ("load for candle", "loop { load(\"sample\", #{ backend: \"candle\" }) }".into()),
+            ("download", "load(\"org/slow\")".into()),
             ("sleep", "sleep(600)".into()),
             ("try and catch", "loop { try { loop {} } catch { } }".into()),
         ],

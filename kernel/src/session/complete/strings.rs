@@ -9,7 +9,7 @@ use crate::script::trace::{GradientsHandle, TraceHandle};
 use crate::session::Session;
 use crate::session::types::{Match, MatchKind};
 use minerva_engine::format::DType;
-use minerva_engine::model::cached_names;
+use minerva_engine::hub::cached_names;
 use rhai::{Dynamic, Map};
 use std::path::{Path, PathBuf};
 
