@@ -142,6 +142,34 @@ fn constants_stay_constant_until_they_are_defined_again() {
 }
 
 #[test]
+fn the_last_definition_of_a_cell_wins() {
+    let mut n = Notebook::new();
+    assert_eq!(n.ok("let a = 1; let b = a; let a = a + 1; fn of_a() { a } [a, b, of_a()]"), "[2, 1, 2]");
+    assert_eq!(n.ok("a += 1; [a, of_a()]"), "[3, 3]");
+    assert_eq!(n.ok("const k = 1; let k = 2; k += 1; let c = 1; const c = 5; [k, c]"), "[3, 5]");
+    assert!(n.err("c = 6").evalue.contains("`c` is a constant"));
+    assert_eq!(n.ok("k"), "3");
+    // A second definition that fails leaves the first.
+    n.err("let d = [1]; d.push(2); let d = missing;");
+    assert_eq!(n.ok("d"), "[1, 2]");
+    assert_eq!(n.ok("let e = 1; { let e = 2; let e = 3; } e"), "1");
+}
+
+#[test]
+fn numbers_compare_as_ieee_754_says() {
+    let mut n = Notebook::new();
+    n.ok("let inf = 1.0 / 0.0; let tiny = 1e-17; fn above(x) { x > 0.0 }");
+    assert_eq!(
+        n.ok("[inf > 1.0, inf == inf, above(tiny), tiny == 0, 0.1 + 0.2 == 0.3]"),
+        "[true, true, true, false, false]"
+    );
+    assert_eq!(n.ok("[1.0, inf, tiny].filter(|x| x >= 1)"), "[1.0, inf]");
+    assert_eq!(n.ok("(tensor([1.0, 2.0]) > 1.5).to_array()"), "[false, true]");
+    let e = n.err("#{a: 1} < #{a: 2}");
+    assert!(e.evalue.contains("operator `<` is not defined for map and map"), "{e}");
+}
+
+#[test]
 fn the_value_of_the_last_expression_is_the_result() {
     let mut n = Notebook::new();
     assert_eq!(n.ok("1; 2; 3"), "3");
