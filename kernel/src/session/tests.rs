@@ -384,6 +384,28 @@ fn progress_bars_count_and_end() {
 }
 
 #[test]
+fn progress_goes_through_whatever_has_a_length() {
+    let mut n = Notebook::new();
+    let through = "fn through(bar) { let seen = []; for x in bar { seen.push(x); } seen }";
+    n.ok(through);
+    assert_eq!(
+        n.ok("[through(progress(2)), through(progress(2..4)), through(progress(2..=4))]"),
+        "[[0, 1], [2, 3], [2, 3, 4]]"
+    );
+    assert_eq!(
+        n.ok("[through(progress([\"a\"], \"b\")), through(progress(4..2)), through(progress(-1))]"),
+        "[[\"a\"], [], []]"
+    );
+    n.ok("progress(1..=3, \"numbers\").step();");
+    let events = n.events.lock().unwrap().clone();
+    let first = events.iter().find_map(|e| match e {
+        SessionEvent::Progress { label, done, total, .. } => Some((label.clone(), *done, *total)),
+        _ => None,
+    });
+    assert_eq!(first, Some(("numbers".to_owned(), 0, 3)), "a bar is known from its start");
+}
+
+#[test]
 fn waiting_can_be_interrupted() {
     let mut n = Notebook::new();
     let flag = n.session.interrupt();
