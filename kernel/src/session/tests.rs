@@ -242,6 +242,10 @@ fn names_are_suggested() {
     assert!(e.contains("f.call("), "{e}");
     let e = help(n.err("[1, 2][5]"));
     assert!(e.contains("index 5 is out of range: the array has 2 items"), "{e}");
+    let e = help(n.err("import \"no/such\" as m;"));
+    assert!(e.contains("module `no/such` not found") && e.contains("no/such.rhai;") && e.contains("%load"), "{e}");
+    let e = help(n.err("plot([1, 2], #{ y_log: true })"));
+    assert!(e.contains("unknown option `y_log`") && e.contains("did you mean `log_y`?"), "{e}");
     let e = help(n.err("let one = 1; if one { 2 }"));
     assert!(e.contains("expected bool, found int"), "{e}");
     assert_eq!(n.ok("let yes = true; if yes && !false { 1 } else { 2 }"), "1");
