@@ -3,6 +3,7 @@
 use super::colour::{Stream, colour, is_terminal};
 use super::graphics::{Graphics, graphics, picture, window};
 use crate::display::Bundle;
+use crate::display::measure::width_of;
 use crate::session::{CellError, SessionEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use minerva_engine::Interrupt;
@@ -182,7 +183,7 @@ impl State {
         self.line(text);
         // A line that the terminal breaks takes more room than is known here.
         let (width, lines) = (window.columns, text.lines().collect::<Vec<_>>());
-        if !lines.is_empty() && lines.iter().all(|l| l.chars().count() < width) {
+        if !lines.is_empty() && lines.iter().all(|l| width_of(l) < width) {
             self.last = id.map(|id| (id, lines.len()));
         }
     }
