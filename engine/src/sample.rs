@@ -45,7 +45,7 @@ static HUB: &[(&str, &[u8])] = &[
 /// None of these places can be written to.
 pub fn path(form: Form) -> Result<PathBuf> {
     let mut first = None;
-    let caches = places().map(|place| Ok(place.join("minerva")));
+    let caches = places().map(|place| -> Result<PathBuf> { Ok(place.join("minerva")) });
     for cache in caches.chain(std::iter::once_with(private)) {
         match cache.and_then(|cache| path_in(&cache, form)) {
             Ok(path) => return Ok(path),

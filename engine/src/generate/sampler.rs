@@ -182,7 +182,7 @@ mod tests {
     fn top_p_of_a_large_vocabulary_keeps_what_sorting_all_of_it_would() {
         let logits: Vec<f32> = (0..20_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) as f32 / 6_000.0).collect();
         let all = only(|_| ()).probabilities(&logits, &[]).unwrap();
-        for p in [0.001, 0.1, 0.5, 0.9, 0.999] {
+        for p in [0.001f32, 0.1, 0.5, 0.9, 0.999] {
             let mut sum = 0f64;
             let below = |c: &&(Token, f32)| {
                 sum += f64::from(c.1);
