@@ -14,6 +14,7 @@ struct Bar {
     started: Instant,
     /// What was done when it was first heard of: time is counted from there.
     first: u64,
+    done: u64,
     drawn: Option<Instant>,
 }
 
@@ -42,8 +43,14 @@ impl Bars {
             id: format!("progress-{}", uuid::Uuid::new_v4().simple()),
             started: now,
             first: done,
+            done,
             drawn: None,
         });
+        if done < bar.done {
+            // Another bar of the same name: its pace is its own.
+            (bar.started, bar.first) = (now, done);
+        }
+        bar.done = done;
         let due = now.duration_since(bar.drawn.unwrap_or(bar.started)) >= INTERVAL;
         let drawn = match bar.drawn {
             Some(_) if due || finished => true,
@@ -182,6 +189,9 @@ mod tests {
         assert!(!drawn.data["text/plain"].as_str().unwrap().contains("left"), "nothing is known of its pace");
         let drawn = bars.update("late", 81, 100, "steps", at(1000)).unwrap();
         assert!(drawn.data["text/plain"].as_str().unwrap().ends_with("81 of 100 steps · 19 s left"));
+        bars.update("late", 0, 10, "steps", at(60_000));
+        let drawn = bars.update("late", 1, 10, "steps", at(61_000)).unwrap();
+        assert!(drawn.data["text/plain"].as_str().unwrap().ends_with("1 of 10 steps · 9.0 s left"), "another bar");
     }
 
     #[test]
