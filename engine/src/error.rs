@@ -138,6 +138,17 @@ impl Error {
         Self::NotFound { kind, name: name.to_owned(), nearest: nearest(name, known), help: String::new() }
     }
 
+    /// An unknown tensor of a file: the nearest is suggested, or those most like it.
+    pub(crate) fn no_tensor<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let known: Vec<&str> = known.into_iter().collect();
+        let error = Self::not_found("tensor", name, known.iter().copied());
+        let alike = match &error {
+            Self::NotFound { nearest: None, .. } => most_alike(name, known.iter().copied()),
+            _ => String::new(),
+        };
+        error.with_help(format!("{alike}the file has {} tensors; list them with tensors(\"*\")", known.len()))
+    }
+
     /// A backend's failure.
     pub fn backend(backend: &'static str, problem: impl Into<String>) -> Self {
         Self::Backend { backend, problem: problem.into(), help: String::new() }
@@ -174,15 +185,47 @@ impl From<candle_core::Error> for Error {
     }
 }
 
-/// The known name nearest to `name`, when it is near enough to be a likely slip.
+/// The known name nearest to `name`, when it is near enough to be a likely slip: a few letters, or the same words in
+/// another order, as in `y_log` for `log_y`.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let lower = name.to_lowercase();
+    let words = |name: &str| {
+        let mut words: Vec<String> = name.to_lowercase().split(['_', '.', '-']).map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    let own = words(name);
+    let distance = |k: &str| match words(k) == own {
+        true => usize::from(lower != k.to_lowercase()),
+        false => strsim::damerau_levenshtein(&lower, &k.to_lowercase()),
+    };
     known
         .into_iter()
-        .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
+        .map(|k| (distance(k), k))
         .filter(|(distance, k)| *distance <= (k.chars().count().max(lower.chars().count()) / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, k)| k.to_owned())
+}
+
+/// `the most alike are "a", "b"; `, or nothing: the known names that have most in common with one that is far from all.
+pub(crate) fn most_alike<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    const MOST: usize = 3;
+    /// Shares of common pairs of letters; names below have nothing to do with each other.
+    const LEAST: f64 = 0.35;
+    let lower = name.to_lowercase();
+    let score = |k: &str| {
+        let k = k.to_lowercase();
+        let part = if k.contains(&lower) { 1.0 } else { 0.0 };
+        part + strsim::sorensen_dice(&lower, &k)
+    };
+    let mut scored: Vec<(f64, &str)> = known.into_iter().map(|k| (score(k), k)).filter(|(s, _)| *s >= LEAST).collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let names: Vec<String> = scored.iter().take(MOST).map(|(_, k)| format!("{k:?}")).collect();
+    match names.len() {
+        0 => String::new(),
+        1 => format!("the most alike is {}; ", names.join(", ")),
+        _ => format!("the most alike are {}; ", names.join(", ")),
+    }
 }
 
 /// Bytes for a person: `1.7 MB`, decimal units as file managers and the hub use them.
@@ -209,8 +252,20 @@ mod tests {
         let known = ["temperature", "top_k", "top_p"];
         assert_eq!(nearest("temprature", known).as_deref(), Some("temperature"));
         assert_eq!(nearest("seed", known), None);
+        assert_eq!(nearest("y_log", ["log_x", "log_y"]).as_deref(), Some("log_y"), "the same words");
         let e = Error::not_found("option", "temprature", known);
         assert_eq!(e.to_string(), "option \"temprature\" not found; did you mean \"temperature\"?");
+    }
+
+    #[test]
+    fn names_that_have_much_in_common_are_told_where_none_is_near() {
+        let known = ["output.weight", "blk.0.attn_q.weight", "blk.0.attn_k.weight", "blk.1.attn_q.weight"];
+        let e = Error::no_tensor("attn_q", known).to_string();
+        assert!(e.contains("the most alike are \"blk.0.attn_q.weight\", \"blk.1.attn_q.weight\""), "{e}");
+        assert!(e.contains("the file has 4 tensors"), "{e}");
+        let e = Error::no_tensor("output.wieght", known).to_string();
+        assert!(e.contains("did you mean \"output.weight\"?") && !e.contains("alike"), "{e}");
+        assert!(!Error::no_tensor("zzz", known).to_string().contains("alike"));
     }
 
     #[test]

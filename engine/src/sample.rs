@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::format::atomic::write_small;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// What a script calls the model.
 pub const NAME: &str = "sample";
@@ -36,15 +37,17 @@ static HUB: &[(&str, &[u8])] = &[
 
 /// The path of the sample model, a file ([`Form::Gguf`]) or a folder ([`Form::Hub`]), written when it is not there yet.
 ///
-/// It lies in `$XDG_CACHE_HOME/minerva`, or `~/.cache/minerva`, or the system's folder for temporary files, under a name
-/// that tells one version from another. What lies there already is compared with what it should be.
+/// It lies in `$XDG_CACHE_HOME/minerva` or `~/.cache/minerva`, under a name that tells one version from another. What lies
+/// there already is compared with what it should be. Where neither can be written to, it lies in a folder of this process
+/// alone among the system's temporary files.
 ///
 /// # Errors
 /// None of these places can be written to.
 pub fn path(form: Form) -> Result<PathBuf> {
     let mut first = None;
-    for place in places() {
-        match path_in(&place.join("minerva"), form) {
+    let caches = places().map(|place| -> Result<PathBuf> { Ok(place.join("minerva")) });
+    for cache in caches.chain(std::iter::once_with(private)) {
+        match cache.and_then(|cache| path_in(&cache, form)) {
             Ok(path) => return Ok(path),
             Err(e) => first = first.or(Some(e)),
         }
@@ -78,7 +81,20 @@ pub fn path_in(cache: &Path, form: Form) -> Result<PathBuf> {
 fn places() -> impl Iterator<Item = PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     let home = variable("HOME").or_else(|| variable("USERPROFILE")).map(|h| h.join(".cache"));
-    [variable("XDG_CACHE_HOME").filter(|p| p.is_absolute()), home, Some(std::env::temp_dir())].into_iter().flatten()
+    [variable("XDG_CACHE_HOME").filter(|p| p.is_absolute()), home].into_iter().flatten()
+}
+
+/// A temporary folder that this process keeps. Others share the place it lies in: nobody can guess its name, make it
+/// beforehand or write into it.
+fn private() -> Result<PathBuf> {
+    static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = &*folder {
+        return Ok(made.clone());
+    }
+    let made = tempfile::Builder::new().prefix("minerva-").tempdir();
+    let made = made.map_err(|e| Error::io(std::env::temp_dir(), e))?.keep();
+    Ok(folder.insert(made).clone())
 }
 
 /// FNV-1a over names and contents: tells versions apart, protects against nothing.
@@ -190,6 +206,19 @@ mod tests {
         assert_eq!(backend.info().parameters, hub(cache.path()).info().parameters);
         assert!((900_000..1_300_000).contains(&backend.info().parameters));
         assert_eq!((backend.info().architecture.as_str(), backend.info().context), ("llama", 256));
+    }
+
+    #[test]
+    fn the_folder_of_last_resort_is_private() {
+        let folder = private().unwrap();
+        assert_eq!(folder, private().unwrap(), "one for each process");
+        assert!(path_in(&folder, Form::Gguf).unwrap().starts_with(&folder));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

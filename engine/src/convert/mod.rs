@@ -5,6 +5,7 @@ mod gguf_to_safetensors;
 mod hub_to_gguf;
 mod requantize;
 mod store;
+mod target;
 
 #[cfg(test)]
 mod tests;

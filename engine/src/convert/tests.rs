@@ -86,6 +86,29 @@ fn a_requantized_file_keeps_its_metadata_and_its_values_nearly() {
 }
 
 #[test]
+fn another_type_than_the_one_asked_for_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (dir.path().join("from.gguf"), dir.path().join("to.gguf"));
+    little_llama(&from);
+    let told = |dtype| {
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let sink = warnings.clone();
+        let control = Control::new(Interrupt::default(), move |event| {
+            if let Event::Warning(text) = event {
+                sink.lock().unwrap().push(text);
+            }
+        });
+        requantize(&from, &to, dtype, &control).unwrap();
+        warnings.lock().unwrap().join("\n")
+    };
+    assert_eq!(told(DType::Q8_0), "");
+    assert_eq!(told(DType::F32), "");
+    let text = told(DType::Q4_K);
+    assert!(text.contains("not all of the 4 matrices") && text.contains("blocks of 256"), "{text}");
+    assert!(text.ends_with("4 as Q5_0"), "{text}");
+}
+
+#[test]
 fn an_interrupt_leaves_no_file_and_progress_ends_at_the_total() {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (dir.path().join("from.gguf"), dir.path().join("to.gguf"));

@@ -73,18 +73,22 @@ pub(crate) fn largest(values: &[f32], n: usize) -> Vec<(Token, f32)> {
     all
 }
 
-/// Keeps the `n` largest candidates, sorted. Selecting before sorting matters: vocabularies are large, `n` is not.
+/// Keeps the `n` largest candidates, sorted.
 pub(crate) fn keep_largest(candidates: &mut Vec<(Token, f32)>, n: usize) {
+    let kept = sort_largest(candidates, n).len();
+    candidates.truncate(kept);
+}
+
+/// Brings the `n` largest candidates to the front, sorted, ties in order of id, and returns them; the others follow in
+/// any order. Selecting before sorting matters: vocabularies are large, `n` is not.
+pub(crate) fn sort_largest(candidates: &mut [(Token, f32)], n: usize) -> &[(Token, f32)] {
     let order = |a: &(Token, f32), b: &(Token, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-    if n == 0 {
-        candidates.clear();
-        return;
-    }
-    if n < candidates.len() {
+    if n > 0 && n < candidates.len() {
         candidates.select_nth_unstable_by(n - 1, order);
-        candidates.truncate(n);
     }
-    candidates.sort_unstable_by(order);
+    let (first, _) = candidates.split_at_mut(n.min(candidates.len()));
+    first.sort_unstable_by(order);
+    first
 }
 
 #[cfg(test)]

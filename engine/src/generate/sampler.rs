@@ -1,7 +1,7 @@
 //! From a row of logits to a token: penalties, top-k, top-p, min-p, temperature, draw; llama.cpp's order.
 
 use super::SamplerOptions;
-use super::distribution::{check_finite, keep_largest};
+use super::distribution::{check_finite, keep_largest, sort_largest};
 use crate::Token;
 use crate::error::{Error, Result};
 use rand::{RngExt, SeedableRng};
@@ -84,8 +84,6 @@ impl Sampler {
             keep_largest(c, o.top_k);
         }
         if o.top_p < 1.0 {
-            let n = c.len();
-            keep_largest(c, n);
             keep_top_p(c, o.top_p);
         }
         if o.min_p > 0.0 {
@@ -122,17 +120,27 @@ fn penalize(o: &SamplerOptions, candidates: &mut [(Token, f32)], history: &[Toke
     }
 }
 
-/// `sorted` is cut after the first candidate at which the cumulative probability reaches `p`.
-fn keep_top_p(sorted: &mut Vec<(Token, f32)>, p: f32) {
-    let Some(&(_, max)) = sorted.first() else { return };
-    let total: f64 = sorted.iter().map(|(_, l)| f64::from(*l - max).exp()).sum();
-    let mut cumulative = 0f64;
-    let reached = sorted.iter().position(|(_, l)| {
-        cumulative += f64::from(*l - max).exp() / total;
-        cumulative >= f64::from(p)
-    });
-    if let Some(last) = reached {
-        sorted.truncate(last + 1);
+/// Keeps the likeliest candidates up to the first at which the cumulative probability reaches `p`, sorted.
+///
+/// A vocabulary is large and the set that is kept is not: no more candidates are sorted than turn out to be needed.
+fn keep_top_p(candidates: &mut Vec<(Token, f32)>, p: f32) {
+    const FIRST: usize = 256;
+    let max = candidates.iter().map(|(_, l)| *l).fold(f32::NEG_INFINITY, f32::max);
+    let weight = |logit: f32| f64::from(logit - max).exp();
+    let total: f64 = candidates.iter().map(|(_, l)| weight(*l)).sum();
+    let (mut sorted, mut cumulative) = (0, 0f64);
+    while let Some(rest) = candidates.get_mut(sorted..).filter(|rest| !rest.is_empty()) {
+        let next = sort_largest(rest, sorted.max(FIRST));
+        let reached = next.iter().position(|(_, l)| {
+            cumulative += weight(*l) / total;
+            cumulative >= f64::from(p)
+        });
+        let count = next.len();
+        if let Some(last) = reached {
+            candidates.truncate(sorted + last + 1);
+            return;
+        }
+        sorted += count;
     }
 }
 
@@ -168,6 +176,25 @@ mod tests {
         assert_eq!(kept(only(|o| o.min_p = 0.6)), [1, 2]);
         assert_eq!(kept(only(|o| o.temperature = 0.0)), [1]);
         assert_eq!(kept(only(|_| ())), [1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn top_p_of_a_large_vocabulary_keeps_what_sorting_all_of_it_would() {
+        let logits: Vec<f32> = (0..20_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 16) as f32 / 6_000.0).collect();
+        let all = only(|_| ()).probabilities(&logits, &[]).unwrap();
+        for p in [0.001f32, 0.1, 0.5, 0.9, 0.999] {
+            let mut sum = 0f64;
+            let below = |c: &&(Token, f32)| {
+                sum += f64::from(c.1);
+                sum < f64::from(p)
+            };
+            let expected = 1 + all.iter().take_while(below).count();
+            let kept = only(|o| o.top_p = p).probabilities(&logits, &[]).unwrap();
+            assert!(kept.len().abs_diff(expected) <= 1, "{p}: {} and {expected}", kept.len());
+            let ids = |of: &[(Token, f32)]| of.iter().take(kept.len()).map(|c| c.0).collect::<Vec<_>>();
+            assert_eq!(ids(&kept), ids(&all), "{p}");
+        }
+        assert!(all.len() == logits.len(), "top_k 0 keeps all");
     }
 
     #[test]

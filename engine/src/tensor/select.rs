@@ -21,9 +21,7 @@ impl Tensor {
         let hits = file.tensors().iter().enumerate().filter(|(_, t)| glob.is_match(&t.name));
         let found = hits.map(|(i, _)| Self::from_file(file.clone(), i)).collect::<Result<Vec<_>>>()?;
         if found.is_empty() {
-            let names = file.tensors().iter().map(|t| t.name.as_str());
-            let advice = format!("the file has {} tensors; list them with tensors(\"*\")", file.tensors().len());
-            return Err(Error::not_found("tensor", pattern, names).with_help(advice));
+            return Err(Error::no_tensor(pattern, file.tensors().iter().map(|t| t.name.as_str())));
         }
         Ok(found)
     }

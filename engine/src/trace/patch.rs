@@ -89,11 +89,19 @@ pub fn patch(
         return Err(Error::not_found("hook point", point, []));
     };
     let by = by(first, options.by)?;
+    for (name, tokens) in [("clean", clean), ("corrupt", corrupt)] {
+        if tokens.is_empty() {
+            return Err(Error::argument(format!("patch: the {name} prompt"), "at least one token", "none"));
+        }
+    }
     same_length(model, clean, corrupt)?;
     let last = super::gradients::position(options.position, clean.len())?;
     let (fed, corrupt_fed) = (clean.get(..=last).unwrap_or(clean), corrupt.get(..=last).unwrap_or(corrupt));
     let Some(differ) = fed.iter().zip(corrupt_fed).position(|(a, b)| a != b) else {
-        let what = format!("prompts that differ up to position {last}");
+        let what = match clean == corrupt {
+            true => "two prompts that differ".to_owned(),
+            false => format!("prompts that differ up to position {last}, whose prediction counts"),
+        };
         return Err(Error::argument("patch", what, "the same tokens"));
     };
 

@@ -1,9 +1,9 @@
 //! From patterns to hook points.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, most_alike, nearest};
 use crate::transformer::{HookPoint, Point};
 use globset::GlobBuilder;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// The hook points that each of several patterns matches.
 #[derive(Debug, Clone, Default)]
@@ -57,12 +57,15 @@ fn nothing(known: &[HookPoint], pattern: &str) -> Error {
     // `blocks.*.hook_resid_pots`: a star stands for a number far more often than for anything else.
     let number = pattern.replace('*', "0");
     let names = || known.iter().map(|p| p.name.as_str());
-    let error = Error::not_found("hook point", pattern, names());
-    let error = match (error, crate::error::nearest(&number, names())) {
-        (Error::NotFound { kind, name, nearest: None, help }, near) => {
-            Error::NotFound { kind, name, nearest: near, help }
-        }
-        (error, _) => error,
-    };
-    error.with_help(format!("the model has {} hook points; hooks() lists them", known.len()))
+    let near = nearest(pattern, names()).or_else(|| nearest(&number, names()));
+    let alike = if near.is_some() { String::new() } else { alike(known, pattern) };
+    let help = format!("{alike}the model has {} hook points; hooks() lists them", known.len());
+    Error::NotFound { kind: "hook point", name: pattern.to_owned(), nearest: near, help }
+}
+
+/// The points of one block stand for those of all.
+fn alike(known: &[HookPoint], pattern: &str) -> String {
+    let starred = |p: &HookPoint| p.name.replacen(&format!("blocks.{}.", p.layer), "blocks.*.", 1);
+    let names: BTreeSet<String> = known.iter().map(starred).collect();
+    most_alike(pattern, names.iter().map(String::as_str))
 }

@@ -114,7 +114,10 @@ fn mistakes_are_said() {
     assert!(e.contains("did you mean \"resid_post\"?") && e.contains("attn.z"), "{e}");
     let e = says(&clean, &corrupt, "resid_pre", PatchOptions { by: Some(PatchBy::Head), ..d });
     assert!(e.contains("this point has no heads"), "{e}");
-    assert!(says(&clean, &clean, "resid_pre", d).contains("found the same tokens"));
+    let e = says(&clean, &clean, "resid_pre", d);
+    assert!(e.contains("expected two prompts that differ, found the same tokens"), "{e}");
+    let e = says(&[], &[], "resid_pre", d);
+    assert!(e.contains("the clean prompt: expected at least one token, found none"), "{e}");
     let e = says(&clean, &corrupt, "resid_pre", PatchOptions { answer: Some(999_999), ..d });
     assert!(e.contains("an id below the vocabulary's"), "{e}");
     assert!(says(&clean, &corrupt, "resid_pre", PatchOptions { position: 99, ..d }).contains("found 99"));

@@ -151,6 +151,8 @@ fn mistakes_are_said() {
     );
     assert!(e.contains("hooks() lists them"), "{e}");
     assert!(says(&["blocks.0.atn.hook_q"]).contains("did you mean \"blocks.0.attn.hook_q\"?"));
+    let e = says(&["attn_pattern"]);
+    assert!(e.contains("the most alike") && e.contains("\"blocks.*.attn.hook_pattern\""), "{e}");
     assert!(says(&["blocks.{0"]).contains("expected a glob"));
     let two = cache(&model, &tokens, &["blocks.{0,1}.hook_resid_*", "blocks.[01].hook_resid_post"]);
     assert_eq!(two.activations.len(), 6);

@@ -1,5 +1,6 @@
 //! `minerva inspect`: what is in a model file, from its header alone.
 
+use crate::display::measure::{cut, grouped, left, width_of};
 use crate::display::{Cell, Table};
 use globset::GlobBuilder;
 use minerva_engine::error::{bytes, nearest};
@@ -55,13 +56,12 @@ fn select<'a>(file: &'a dyn TensorFile, glob: Option<&str>) -> Result<Vec<&'a Te
 /// Name, dtype, shape and bytes, one tensor a line.
 fn listing(tensors: &[&TensorInfo]) -> String {
     // All of them: whoever lists a file wants to search the list.
-    let name = tensors.iter().map(|t| t.name.chars().count()).max().unwrap_or(0);
+    let name = tensors.iter().map(|t| width_of(&t.name)).max().unwrap_or(0);
     let kind = tensors.iter().map(|t| t.dtype.name().len()).max().unwrap_or(0);
     let shapes: Vec<String> = tensors.iter().map(|t| shape(&t.shape)).collect();
     let wide = shapes.iter().map(String::len).max().unwrap_or(0);
     let lines = tensors.iter().zip(&shapes).map(|(t, shape)| {
-        let pad = " ".repeat(name - t.name.chars().count());
-        format!("{}{pad}  {:kind$}  {shape:>wide$}  {:>9}", t.name, t.dtype.name(), bytes(t.bytes))
+        format!("{}  {:kind$}  {shape:>wide$}  {:>9}", left(&t.name, name), t.dtype.name(), bytes(t.bytes))
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -85,7 +85,7 @@ fn totals(tensors: &[&TensorInfo]) -> String {
         table.push(vec![
             Cell::text(name),
             Cell::number(count),
-            Cell::number(grouped(values)),
+            Cell::number(grouped(&values.to_string(), '_')),
             Cell::number(bytes(size)),
         ]);
     }
@@ -94,19 +94,6 @@ fn totals(tensors: &[&TensorInfo]) -> String {
 
 fn shape(shape: &[usize]) -> String {
     format!("[{}]", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", "))
-}
-
-/// `134_515_008`, as scripts write large numbers.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push('_');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// A metadata value on one line; of a long array the length and the beginning.
@@ -125,10 +112,7 @@ fn summary(value: &Value) -> String {
         }
         other => other.to_string(),
     };
-    match text.chars().count() > VALUE_WIDTH {
-        true => text.chars().take(VALUE_WIDTH - 1).chain(['…']).collect(),
-        false => text,
-    }
+    cut(&text, VALUE_WIDTH)
 }
 
 #[cfg(test)]
@@ -192,7 +176,5 @@ mod tests {
         let tokens: Vec<String> = (0..100).map(|i| format!("t{i}")).collect();
         assert!(summary(&serde_json::json!(tokens)).starts_with("100 strings: \"t0\""));
         assert_eq!(summary(&serde_json::json!({"a": 1})), "{\"a\":1}");
-        assert_eq!(grouped(134_515_008), "134_515_008");
-        assert_eq!(grouped(12), "12");
     }
 }

@@ -2,6 +2,7 @@
 
 mod bundle;
 pub mod chart;
+pub mod measure;
 pub mod picture;
 mod shows;
 mod table;

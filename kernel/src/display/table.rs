@@ -1,5 +1,6 @@
 //! Tables: an array of maps, or a single map, as aligned text and as HTML.
 
+use super::measure::{cut, left, right, width_of};
 use super::value::{Render, float};
 use super::width::width;
 use super::{Bundle, escape_html};
@@ -129,9 +130,7 @@ impl Table {
         let hidden = self.header.get(fitting..).unwrap_or_default();
         if !hidden.is_empty() {
             let line = format!("(not shown: {})", hidden.join(", "));
-            let most = width.unwrap_or(usize::MAX);
-            let cut = line.chars().count() > most;
-            out.extend(line.chars().take(if cut { most - 1 } else { most }).chain(cut.then_some('…')));
+            out.push_str(&cut(&line, width.unwrap_or(usize::MAX)));
             out.push('\n');
         }
         out.truncate(out.trim_end_matches('\n').len());
@@ -232,7 +231,7 @@ fn align(number: bool) -> &'static str {
 }
 
 fn columns(text: &str) -> usize {
-    text.lines().map(|l| l.chars().count()).max().unwrap_or(0)
+    text.lines().map(width_of).max().unwrap_or(0)
 }
 
 /// Takes from the widest columns until all fit, leaving each readable.
@@ -263,13 +262,8 @@ fn push_line(out: &mut String, cells: &[Cell], widths: &[usize]) {
             line.push_str("  ");
         }
         let text: String = cell.text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let text = if text.chars().count() > *width {
-            text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
-        } else {
-            text
-        };
-        let pad = " ".repeat(width.saturating_sub(text.chars().count()));
-        line.push_str(&if cell.number { format!("{pad}{text}") } else { format!("{text}{pad}") });
+        let text = cut(&text, *width);
+        line.push_str(&if cell.number { right(&text, *width) } else { left(&text, *width) });
     }
     out.push_str(line.trim_end());
     out.push('\n');

@@ -1,5 +1,6 @@
 //! The language's own values as text: numbers, strings, arrays, maps, functions.
 
+use super::measure::width_of;
 use super::width::width as columns;
 use rhai::{Array, Dynamic, FnPtr, Map};
 
@@ -125,16 +126,16 @@ fn key(k: &str) -> String {
 
 /// On one line where it fits, else numbers and words filled into lines, and longer things one per line.
 fn layout(open: &str, items: Vec<String>, close: &str) -> String {
-    let width: usize = items.iter().map(|i| i.chars().count() + 2).sum();
+    let width: usize = items.iter().map(|i| width_of(i) + 2).sum();
     let one_line = items.iter().all(|i| !i.contains('\n'));
     if one_line && width + open.len() + close.len() <= columns() + 2 {
         return format!("{open}{}{close}", items.join(", "));
     }
-    let fill = open == "[" && one_line && items.iter().all(|i| i.chars().count() <= 16);
+    let fill = open == "[" && one_line && items.iter().all(|i| width_of(i) <= 16);
     let mut out = format!("{open}\n ");
     let mut column = 1;
     for (n, item) in items.iter().enumerate() {
-        let length = item.chars().count() + 2;
+        let length = width_of(item) + 2;
         if n > 0 && (!fill || column + length > columns()) {
             out.push_str("\n ");
             column = 1;

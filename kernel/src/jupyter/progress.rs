@@ -12,6 +12,9 @@ const INTERVAL: Duration = Duration::from_millis(100);
 struct Bar {
     id: String,
     started: Instant,
+    /// What was done when it was first heard of: time is counted from there.
+    first: u64,
+    done: u64,
     drawn: Option<Instant>,
 }
 
@@ -39,8 +42,15 @@ impl Bars {
         let bar = self.bars.entry(label.to_owned()).or_insert_with(|| Bar {
             id: format!("progress-{}", uuid::Uuid::new_v4().simple()),
             started: now,
+            first: done,
+            done,
             drawn: None,
         });
+        if done < bar.done {
+            // Another bar of the same name: its pace is its own.
+            (bar.started, bar.first) = (now, done);
+        }
+        bar.done = done;
         let due = now.duration_since(bar.drawn.unwrap_or(bar.started)) >= INTERVAL;
         let drawn = match bar.drawn {
             Some(_) if due || finished => true,
@@ -48,7 +58,8 @@ impl Bars {
             _ => false,
         }
         .then(|| {
-            let state = State { label, done, total, unit, elapsed: now.duration_since(bar.started) };
+            let elapsed = now.duration_since(bar.started);
+            let state = State { label, first: bar.first, done, total, unit, elapsed };
             Drawn { data: state.draw(), id: bar.id.clone(), update: bar.drawn.replace(now).is_some() }
         });
         if finished {
@@ -60,6 +71,7 @@ impl Bars {
 
 struct State<'a> {
     label: &'a str,
+    first: u64,
     done: u64,
     total: u64,
     unit: &'a str,
@@ -76,6 +88,12 @@ impl State<'_> {
         (self.total > 0).then(|| (self.done as f64 / self.total as f64).clamp(0.0, 1.0))
     }
 
+    /// The seconds that what is left takes at the pace so far; `None` while nothing is known of it.
+    fn left(&self) -> Option<f64> {
+        let since = self.done.checked_sub(self.first).filter(|since| *since > 0)?;
+        Some(self.elapsed.as_secs_f64() * self.total.saturating_sub(self.done) as f64 / since as f64)
+    }
+
     /// `45 % · 44.1 of 98.0 MB · 1.2 s left`
     fn numbers(&self) -> String {
         let amount = |n: u64| if self.unit == "B" { bytes(n) } else { n.to_string() };
@@ -87,7 +105,7 @@ impl State<'_> {
                 format!("{:.0} % · {}{unit} in {}", f * 100.0, amount(self.done), seconds(elapsed))
             }
             Some(f) => {
-                let left = if f > 0.0 { format!(" · {} left", seconds(elapsed / f - elapsed)) } else { String::new() };
+                let left = self.left().map_or(String::new(), |left| format!(" · {} left", seconds(left)));
                 format!("{:.0} % · {} of {}{unit}{left}", f * 100.0, amount(self.done), amount(self.total))
             }
         }
@@ -161,8 +179,25 @@ mod tests {
     }
 
     #[test]
+    fn the_pace_counts_from_the_first_news() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut bars = Bars::default();
+        // 80 of 100 are done when the bar is first heard of; one more takes a second.
+        assert_eq!(bars.update("late", 80, 100, "steps", at(0)), None);
+        let drawn = bars.update("late", 80, 100, "steps", at(500)).unwrap();
+        assert!(!drawn.data["text/plain"].as_str().unwrap().contains("left"), "nothing is known of its pace");
+        let drawn = bars.update("late", 81, 100, "steps", at(1000)).unwrap();
+        assert!(drawn.data["text/plain"].as_str().unwrap().ends_with("81 of 100 steps · 19 s left"));
+        bars.update("late", 0, 10, "steps", at(60_000));
+        let drawn = bars.update("late", 1, 10, "steps", at(61_000)).unwrap();
+        assert!(drawn.data["text/plain"].as_str().unwrap().ends_with("1 of 10 steps · 9.0 s left"), "another bar");
+    }
+
+    #[test]
     fn a_label_cannot_inject_html() {
-        let state = State { label: "<b>&", done: 1, total: 0, unit: "tokens", elapsed: Duration::from_secs(75) };
+        let state =
+            State { label: "<b>&", first: 0, done: 1, total: 0, unit: "tokens", elapsed: Duration::from_secs(75) };
         assert!(state.html().contains("&lt;b&gt;&amp;"));
         assert_eq!(state.text(), "<b>& 1 tokens · 75 s");
     }

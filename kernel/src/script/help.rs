@@ -3,7 +3,7 @@
 use super::core::Shown;
 use super::define;
 use super::error::{ScriptResult, raise};
-use super::names::{Names, Role};
+use super::names::{Names, OptionDoc, Role};
 use super::reference::{Reference, Section, wrapped};
 use crate::display::Bundle;
 use minerva_engine::Error;
@@ -17,7 +17,7 @@ pub fn register(engine: &mut Engine) {
         .register_into_engine(engine, |context: NativeCallContext<'_>| {
             Shown(overview(&Names::of_ours(context.engine())))
         });
-    let doc = "What is known of a function, a property, a type or a topic by its name; of any other value, what its type can do.";
+    let doc = "What is known of a function, a property, an option, a type or a topic by its name; of any other value, what its type can do.";
     define("help", &["of: string|any", "Shown"], doc)
         .example("help(\"generate\")")
         .example("help(\"Tensor\")")
@@ -25,7 +25,10 @@ pub fn register(engine: &mut Engine) {
         .register_into_engine(engine, |context: NativeCallContext<'_>, of: Dynamic| -> ScriptResult<Shown> {
             let names = Names::of(context.engine());
             match of.read_lock::<ImmutableString>() {
-                Some(name) => about(&names, &name).ok_or_else(|| unknown(&names, &name)),
+                Some(name) => {
+                    let known = about(&names, &name).or_else(|| about_option(&names, &name));
+                    known.ok_or_else(|| unknown(&names, &name))
+                }
                 None => {
                     let kind = names.type_of(&of);
                     about(&names, &kind).ok_or_else(|| unknown(&names, &kind))
@@ -51,6 +54,28 @@ pub fn about(names: &Names, name: &str) -> Option<Bundle> {
         true => names.entry(plain).map(|e| e.bundle()).into_iter().collect(),
     };
     joined(&known)
+}
+
+/// What is known of an option, under any of its spellings: which functions have it, and what each says of it.
+pub fn about_option(names: &Names, name: &str) -> Option<Bundle> {
+    let mut said: Vec<(OptionDoc, Vec<String>)> = Vec::new();
+    for entry in Reference::of(names).entries() {
+        let Some(option) = entry.documentation().options.into_iter().find(|o| o.is_called(name)) else { continue };
+        match said.iter_mut().find(|(known, _)| *known == option) {
+            Some((_, functions)) => functions.push(entry.key()),
+            None => said.push((option, vec![entry.key()])),
+        }
+    }
+    let (mut text, mut markdown) = (Vec::new(), Vec::new());
+    for (option, functions) in &said {
+        let signature = option.signature();
+        let head = wrapped(&format!("An option of {}:", functions.join(", ")), "");
+        text.push(format!("{head}\n  {signature}\n{}", wrapped(&option.doc, "      ")).trim_end().to_owned());
+        let functions: Vec<String> = functions.iter().map(|f| format!("`{f}`")).collect();
+        markdown.push(format!("An option of {}:\n\n- `{signature}` {}", functions.join(", "), option.doc));
+    }
+    let (text, markdown) = (text.join("\n\n"), markdown.join("\n\n"));
+    (!said.is_empty()).then(|| Bundle::markdown(markdown).with("text/plain", text))
 }
 
 fn unknown(names: &Names, name: &str) -> Box<rhai::EvalAltResult> {

@@ -8,7 +8,7 @@ use minerva_engine::Error;
 use minerva_engine::format::DType;
 use minerva_engine::model::{self, LoadOptions};
 use minerva_engine::sample::Form;
-use rhai::{Engine, Map};
+use rhai::{Dynamic, Engine, Map};
 
 /// The options of `load`.
 const LOAD: &[OptionSpec] = &[
@@ -25,8 +25,8 @@ const LOAD: &[OptionSpec] = &[
     OptionSpec::new::<String>("activations", "how they meet quantized matrices: auto is 16-bit whole numbers where the processor is faster with them, as good as f32; int8 is fastest, and as rough as llama.cpp; candle only")
         .one_of(&["auto", "f32", "int16", "int8"])
         .or("\"auto\""),
-    OptionSpec::new::<usize>("context", "tokens a sequence can hold").also(&["n_ctx"]).or("4096, or what the model was trained for if that is less"),
-    OptionSpec::new::<usize>("threads", "threads that compute").also(&["n_threads"]).or("one per core"),
+    OptionSpec::new::<usize>("context", "tokens a sequence can hold").expecting("a number of tokens from 1 on").also(&["n_ctx"]).or("4096, or what the model was trained for if that is less"),
+    OptionSpec::new::<usize>("threads", "threads that compute").expecting("a number of threads from 1 on").also(&["n_threads"]).or("one per core"),
     OptionSpec::new::<u32>("gpu_layers", "layers on the GPU; llama.cpp only").also(&["n_gpu_layers"]).or("what device says"),
     OptionSpec::new::<bool>("flash_attention", "llama.cpp only").or("as llama.cpp chooses"),
     OptionSpec::new::<String>("cache_type", "how keys and values are kept; bf16 and q8_0 are llama.cpp's")
@@ -97,8 +97,8 @@ fn load_options(map: Map) -> ScriptResult<LoadOptions> {
     if let Some(form) = o.get::<String>("activations")? {
         options.activations = form.parse().map_err(raise)?;
     }
-    options.context = o.get::<usize>("context")?.map(between("context", 1, MOST_CONTEXT)).transpose()?;
-    options.threads = o.get::<usize>("threads")?.map(between("threads", 1, MOST_THREADS)).transpose()?;
+    options.context = count(&mut o, "context", "tokens", MOST_CONTEXT)?;
+    options.threads = count(&mut o, "threads", "threads", MOST_THREADS)?;
     options.gpu_layers = o.get("gpu_layers")?;
     options.flash_attention = o.get("flash_attention")?;
     options.cache_type = o.get("cache_type")?;
@@ -114,11 +114,41 @@ const MOST_CONTEXT: usize = i32::MAX as usize - 256;
 /// More threads than llama.cpp's kernels can count, and far more than help.
 const MOST_THREADS: usize = 512;
 
-fn between(what: &'static str, least: usize, most: usize) -> impl Fn(usize) -> ScriptResult<usize> {
-    move |n| {
-        if (least..=most).contains(&n) {
-            return Ok(n);
+/// A number of things of which there is at least one.
+fn count(o: &mut Options, name: &'static str, things: &str, most: usize) -> ScriptResult<Option<usize>> {
+    match o.get::<usize>(name)? {
+        Some(n) if !(1..=most).contains(&n) => {
+            let expected = format!("a number of {things} from 1 to {most}, or nothing for the usual one");
+            Err(o.wrong(name, &expected, &Dynamic::from(n as i64)))
         }
-        Err(raise(Error::argument(format!("load: option {what}"), format!("{least} to {most}"), n.to_string())))
+        n => Ok(n),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use crate::session::{Execute, Session, SessionOptions};
+    use std::sync::Arc;
+
+    #[test]
+    fn odd_numbers_are_met_with_what_is_expected() {
+        let mut session = Session::new(SessionOptions::default());
+        let mut says = |options: &str| {
+            let cell = Execute::cell(format!("load(\"sample\", #{{ {options} }})"), "In[1]");
+            session.execute(&cell, Arc::new(|_| {})).result.unwrap_err().evalue
+        };
+        for (options, expected) in [
+            (
+                "context: 0",
+                "option context: expected a number of tokens from 1 to 2147483391, or nothing for the usual one, found int 0",
+            ),
+            ("context: -5", "option context: expected a number of tokens from 1 on, found int -5"),
+            ("threads: 513", "option threads: expected a number of threads from 1 to 512"),
+            ("threads: 1.5", "option threads: expected a number of threads from 1 on, found float 1.5"),
+        ] {
+            let said = says(options);
+            assert!(said.contains(expected), "{options}: {said}");
+        }
     }
 }

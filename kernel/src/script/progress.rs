@@ -4,6 +4,7 @@ use super::SessionEvent;
 use super::{Host, define, define_type};
 use crate::display::Bundle;
 use rhai::{Array, Dynamic, Engine};
+use std::ops::{Range, RangeInclusive};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 /// A bar moves no more often than this.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// A bar, and where it was made of an array, the items it counts. Cloning it shares the bar.
+/// A bar and the items it counts. Cloning it shares the bar.
 #[derive(Clone)]
 struct Progress(Arc<Bar>);
 
@@ -21,20 +22,79 @@ struct Bar {
     total: u64,
     done: AtomicU64,
     told: Mutex<Option<Instant>>,
-    items: Option<Array>,
+    items: Items,
+}
+
+/// What a loop over a bar goes through.
+enum Items {
+    /// Numbers from the first on.
+    Numbers {
+        first: i64,
+        count: u64,
+    },
+    Array(Array),
+}
+
+impl Items {
+    fn count(&self) -> u64 {
+        match self {
+            Items::Numbers { count, .. } => *count,
+            Items::Array(items) => items.len() as u64,
+        }
+    }
+
+    fn get(&self, at: u64) -> Option<Dynamic> {
+        match self {
+            Items::Numbers { first, count } if at < *count => first.checked_add_unsigned(at).map(Dynamic::from),
+            Items::Numbers { .. } => None,
+            Items::Array(items) => items.get(usize::try_from(at).ok()?).cloned(),
+        }
+    }
+}
+
+impl From<i64> for Items {
+    fn from(count: i64) -> Self {
+        (0..count).into()
+    }
+}
+
+impl From<Range<i64>> for Items {
+    fn from(range: Range<i64>) -> Self {
+        let count = if range.start < range.end { range.end.abs_diff(range.start) } else { 0 };
+        Items::Numbers { first: range.start, count }
+    }
+}
+
+impl From<RangeInclusive<i64>> for Items {
+    fn from(range: RangeInclusive<i64>) -> Self {
+        let (first, last) = range.into_inner();
+        let count = if first <= last { last.abs_diff(first).saturating_add(1) } else { 0 };
+        Items::Numbers { first, count }
+    }
+}
+
+impl From<Array> for Items {
+    fn from(items: Array) -> Self {
+        Items::Array(items)
+    }
 }
 
 impl Progress {
-    fn new(host: &Host, label: &str, total: u64, items: Option<Array>) -> Self {
+    /// A bar that starts now: front ends count time from its first event.
+    fn new(host: &Host, label: &str, items: Items) -> Self {
         let bar = Bar {
             host: host.clone(),
             label: label.to_owned(),
-            total,
+            total: items.count(),
             done: AtomicU64::new(0),
             told: Mutex::new(None),
             items,
         };
-        Self(Arc::new(bar))
+        let bar = Self(Arc::new(bar));
+        if bar.0.total > 0 {
+            bar.tell(false);
+        }
+        bar
     }
 
     fn step(&self, by: i64) {
@@ -81,10 +141,7 @@ impl Iterator for Steps {
         }
         let at = self.next;
         self.next += 1;
-        match &self.bar.0.items {
-            Some(items) => items.get(usize::try_from(at).ok()?).cloned(),
-            None => Some(Dynamic::from(i64::try_from(at).ok()?)),
-        }
+        self.bar.0.items.get(at)
     }
 }
 
@@ -116,25 +173,7 @@ pub fn register(engine: &mut Engine, host: &Host) {
     );
     engine.register_iterator::<Progress>();
     host.shows::<Progress>(engine, |p| Bundle::text(format!("{}: {} of {}", p.0.label, p.done(), p.0.total)));
-    let doc = "A progress bar of n steps: go through it with `for i in progress(n) { … }`, or call step().";
-    let h = host.clone();
-    define("progress", &["n: int", "Progress"], doc)
-        .example("for i in progress(3) { print(i); }")
-        .register_into_engine(engine, move |n: i64| Progress::new(&h, "progress", n.max(0).unsigned_abs(), None));
-    let h = host.clone();
-    define("progress", &["n: int", "label: string", "Progress"], doc)
-        .example("for i in progress(3, \"counting\") { print(i); }")
-        .register_into_engine(engine, move |n: i64, label: &str| {
-            Progress::new(&h, label, n.max(0).unsigned_abs(), None)
-        });
-    let doc = "The items of an array with a progress bar: `for x in progress(items) { … }`.";
-    let h = host.clone();
-    define("progress", &["items: array", "Progress"], doc)
-        .example("for x in progress([\"a\", \"b\"]) { print(x); }")
-        .register_into_engine(engine, move |a: Array| Progress::new(&h, "progress", a.len() as u64, Some(a)));
-    let h = host.clone();
-    define("progress", &["items: array", "label: string", "Progress"], doc)
-        .register_into_engine(engine, move |a: Array, label: &str| Progress::new(&h, label, a.len() as u64, Some(a)));
+    making(engine, host);
     define("step", &["bar: Progress"], "One step more.")
         .example("let bar = progress(2);\nbar.step();")
         .register_into_engine(engine, |p: &mut Progress| p.step(1));
@@ -147,4 +186,43 @@ pub fn register(engine: &mut Engine, host: &Host) {
     define("finish", &["bar: Progress"], "Ends the bar.")
         .example("progress(10).finish();")
         .register_into_engine(engine, |p: &mut Progress| p.tell(true));
+}
+
+/// `progress` of each thing that can be counted, with and without a label.
+fn making(engine: &mut Engine, host: &Host) {
+    macro_rules! progress_of {
+        ($kind:ty, $parameter:literal, $doc:literal, $example:literal) => {
+            let h = host.clone();
+            define("progress", &[$parameter, "Progress"], $doc)
+                .example($example)
+                .register_into_engine(engine, move |items: $kind| Progress::new(&h, "progress", items.into()));
+            let h = host.clone();
+            define("progress", &[$parameter, "label: string", "Progress"], $doc)
+                .register_into_engine(engine, move |items: $kind, label: &str| Progress::new(&h, label, items.into()));
+        };
+    }
+    progress_of!(
+        i64,
+        "n: int",
+        "A progress bar of n steps: go through it with `for i in progress(n) { … }`, or call step().",
+        "for i in progress(3, \"counting\") { print(i); }"
+    );
+    progress_of!(
+        Range<i64>,
+        "numbers: range",
+        "The numbers of a range with a progress bar: `for i in progress(2..10) { … }`.",
+        "let sum = 0; for i in progress(2..5) { sum += i; }\nsum // → 9"
+    );
+    progress_of!(
+        RangeInclusive<i64>,
+        "numbers: range=",
+        "The numbers of a range with its last and a progress bar: `for i in progress(1..=10) { … }`.",
+        "let sum = 0; for i in progress(1..=3) { sum += i; }\nsum // → 6"
+    );
+    progress_of!(
+        Array,
+        "items: array",
+        "The items of an array with a progress bar: `for x in progress(items) { … }`.",
+        "for x in progress([\"a\", \"b\"]) { print(x); }"
+    );
 }

@@ -12,6 +12,7 @@ use crate::script::error::ScriptError;
 use crate::script::names::{Names, Role};
 use minerva_engine::error::bytes;
 use rhai::{EvalAltResult, LexError, ParseErrorType, Position};
+use std::path::Path;
 
 /// What is known while an error is explained.
 pub struct Context<'a> {
@@ -84,7 +85,7 @@ impl Context<'_> {
             },
             E::ErrorVariableNotFound(name, _) => self.variable(&name),
             E::ErrorFunctionNotFound(signature, _) => self.function(&signature, place),
-            E::ErrorModuleNotFound(name, _) => ("ModuleNotFound", format!("module `{name}` not found")),
+            E::ErrorModuleNotFound(name, _) => ("ModuleNotFound", no_module(&name, &place.cell)),
             E::ErrorMismatchDataType(expected, found, _) | E::ErrorMismatchOutputType(expected, found, _) => {
                 let (expected, mut found) = (types(&expected), types(&found));
                 if found.contains("Arc") || found.contains("RwLock") {
@@ -313,6 +314,17 @@ fn indexing(text: &str) -> String {
         }
         None => format!("a value of type {} cannot be indexed", plain_type_name(text)),
     }
+}
+
+/// `import` looks for a file beside the text that imports it; a cell stands where the session runs.
+fn no_module(name: &str, importing: &str) -> String {
+    let folder = Path::new(importing).parent().unwrap_or(Path::new(""));
+    let file = folder.join(Path::new(name).with_extension("rhai"));
+    let file = std::path::absolute(&file).unwrap_or(file);
+    format!(
+        "module `{name}` not found\nhelp: there is no file {}; give another path, as in import \"folder/name\" as name\nhelp: in a notebook %load puts the text of a file into a cell",
+        file.display()
+    )
 }
 
 fn bounds(what: &str, items: &str, length: usize, index: i64) -> String {

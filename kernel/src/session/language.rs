@@ -1,5 +1,6 @@
 //! The language as a session speaks it: limits, the variable resolver, the interrupt.
 
+use super::comparison;
 use super::memory::LowMemory;
 use super::variables::Variables;
 use crate::script::{self, Host};
@@ -21,6 +22,7 @@ pub fn engine(host: &Host, variables: &Variables, functions: &FunctionNames, low
     let mut engine = Engine::new();
     engine.set_max_call_levels(CALL_LEVELS);
     engine.set_max_expr_depths(EXPRESSION_DEPTH, FUNCTION_DEPTH);
+    comparison::register(&mut engine);
     script::register(&mut engine, host);
     resolve_variables(&mut engine, variables.clone(), Arc::clone(functions));
     let interrupt = host.interrupt().clone();

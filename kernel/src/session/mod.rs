@@ -12,6 +12,7 @@
 //! ```
 
 mod cell_error;
+mod comparison;
 mod complete;
 mod completeness;
 mod explain;

@@ -29,7 +29,7 @@ pub fn run(engine: &Engine, ast: &AST, variables: &Variables) -> Result<Dynamic,
         let run = if last { &pair[..1] } else { &pair[..] };
         #[allow(deprecated)] // the public way to evaluate statements in a given state
         let result = engine.eval_statements_raw(&mut global, &mut caches, &mut scope, run);
-        variables.adopt(&mut scope, defined);
+        variables.adopt(&mut scope, defined, defined_again(statement));
         value = result?;
         // `return` in a nested statement ends the cell with its value, and is not told otherwise.
         if !last && value.read_lock::<ImmutableString>().is_none_or(|s| *s != WENT_ON) {
@@ -37,6 +37,14 @@ pub fn run(engine: &Engine, ast: &AST, variables: &Variables) -> Result<Dynamic,
         }
     }
     Ok(value.flatten())
+}
+
+/// The name that this `let` or `const` defines for the second time in its cell.
+fn defined_again(statement: &Stmt) -> Option<&str> {
+    match statement {
+        Stmt::Var(definition, ..) if definition.2.is_some() => Some(definition.0.as_ref()),
+        _ => None,
+    }
 }
 
 fn marker(engine: &Engine) -> Result<Stmt, Box<EvalAltResult>> {

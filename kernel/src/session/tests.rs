@@ -142,6 +142,34 @@ fn constants_stay_constant_until_they_are_defined_again() {
 }
 
 #[test]
+fn the_last_definition_of_a_cell_wins() {
+    let mut n = Notebook::new();
+    assert_eq!(n.ok("let a = 1; let b = a; let a = a + 1; fn of_a() { a } [a, b, of_a()]"), "[2, 1, 2]");
+    assert_eq!(n.ok("a += 1; [a, of_a()]"), "[3, 3]");
+    assert_eq!(n.ok("const k = 1; let k = 2; k += 1; let c = 1; const c = 5; [k, c]"), "[3, 5]");
+    assert!(n.err("c = 6").evalue.contains("`c` is a constant"));
+    assert_eq!(n.ok("k"), "3");
+    // A second definition that fails leaves the first.
+    n.err("let d = [1]; d.push(2); let d = missing;");
+    assert_eq!(n.ok("d"), "[1, 2]");
+    assert_eq!(n.ok("let e = 1; { let e = 2; let e = 3; } e"), "1");
+}
+
+#[test]
+fn numbers_compare_as_ieee_754_says() {
+    let mut n = Notebook::new();
+    n.ok("let inf = 1.0 / 0.0; let tiny = 1e-17; fn above(x) { x > 0.0 }");
+    assert_eq!(
+        n.ok("[inf > 1.0, inf == inf, above(tiny), tiny == 0, 0.1 + 0.2 == 0.3]"),
+        "[true, true, true, false, false]"
+    );
+    assert_eq!(n.ok("[1.0, inf, tiny].filter(|x| x >= 1)"), "[1.0, inf]");
+    assert_eq!(n.ok("(tensor([1.0, 2.0]) > 1.5).to_array()"), "[false, true]");
+    let e = n.err("#{a: 1} < #{a: 2}");
+    assert!(e.evalue.contains("operator `<` is not defined for map and map"), "{e}");
+}
+
+#[test]
 fn the_value_of_the_last_expression_is_the_result() {
     let mut n = Notebook::new();
     assert_eq!(n.ok("1; 2; 3"), "3");
@@ -214,6 +242,10 @@ fn names_are_suggested() {
     assert!(e.contains("f.call("), "{e}");
     let e = help(n.err("[1, 2][5]"));
     assert!(e.contains("index 5 is out of range: the array has 2 items"), "{e}");
+    let e = help(n.err("import \"no/such\" as m;"));
+    assert!(e.contains("module `no/such` not found") && e.contains("no/such.rhai;") && e.contains("%load"), "{e}");
+    let e = help(n.err("plot([1, 2], #{ y_log: true })"));
+    assert!(e.contains("unknown option `y_log`") && e.contains("did you mean `log_y`?"), "{e}");
     let e = help(n.err("let one = 1; if one { 2 }"));
     assert!(e.contains("expected bool, found int"), "{e}");
     assert_eq!(n.ok("let yes = true; if yes && !false { 1 } else { 2 }"), "1");
@@ -354,6 +386,28 @@ fn progress_bars_count_and_end() {
         })
         .collect();
     assert_eq!(ends, [("adding".to_owned(), 3), ("progress".to_owned(), 100)]);
+}
+
+#[test]
+fn progress_goes_through_whatever_has_a_length() {
+    let mut n = Notebook::new();
+    let through = "fn through(bar) { let seen = []; for x in bar { seen.push(x); } seen }";
+    n.ok(through);
+    assert_eq!(
+        n.ok("[through(progress(2)), through(progress(2..4)), through(progress(2..=4))]"),
+        "[[0, 1], [2, 3], [2, 3, 4]]"
+    );
+    assert_eq!(
+        n.ok("[through(progress([\"a\"], \"b\")), through(progress(4..2)), through(progress(-1))]"),
+        "[[\"a\"], [], []]"
+    );
+    n.ok("progress(1..=3, \"numbers\").step();");
+    let events = n.events.lock().unwrap().clone();
+    let first = events.iter().find_map(|e| match e {
+        SessionEvent::Progress { label, done, total, .. } => Some((label.clone(), *done, *total)),
+        _ => None,
+    });
+    assert_eq!(first, Some(("numbers".to_owned(), 0, 3)), "a bar is known from its start");
 }
 
 #[test]

@@ -39,13 +39,15 @@ impl Variables {
     /// Makes what a statement defined at the top level of a cell a notebook variable.
     ///
     /// A name that is defined again keeps its cell: closures that captured it see the new value, as functions do, when
-    /// the cell that defines it is run again.
-    pub fn adopt(&self, scope: &mut Scope<'_>, from: usize) {
+    /// the cell that defines it is run again. The language puts a second definition within one cell into the scope's
+    /// place of the first; its name is `again`.
+    pub fn adopt(&self, scope: &mut Scope<'_>, from: usize, again: Option<&str>) {
         // The newest entry comes first.
         let new = scope.len().saturating_sub(from);
         self.adopted.store(scope.len(), Ordering::Relaxed);
-        let fresh: Vec<(String, bool)> =
+        let mut fresh: Vec<(String, bool)> =
             scope.iter_raw().take(new).map(|(name, constant, _)| (name.to_owned(), constant)).collect();
+        fresh.extend(again.and_then(|name| Some((name.to_owned(), scope.is_constant(name)?))));
         for (name, constant) in fresh {
             if constant {
                 if let Some(value) = scope.get(&name).cloned() {

@@ -5,6 +5,7 @@ use super::graphics::{Graphics, graphics, picture, window};
 use super::say::unwritten;
 use super::written::Written;
 use crate::display::Bundle;
+use crate::display::measure::width_of;
 use crate::session::{CellError, SessionEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use minerva_engine::Interrupt;
@@ -45,7 +46,21 @@ struct State {
 
 struct Bar {
     started: Instant,
-    bar: Option<ProgressBar>,
+    /// Counts from the start, so that its rate is right when it is shown.
+    bar: ProgressBar,
+    shown: bool,
+}
+
+impl Bar {
+    fn new(label: String, done: u64, total: u64, unit: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden())
+            .with_style(style(total, unit))
+            .with_message(label);
+        // What was done before it was heard of says nothing of the pace.
+        bar.set_position(done);
+        bar.reset_eta();
+        Self { started: Instant::now(), bar, shown: false }
+    }
 }
 
 impl Printer {
@@ -165,9 +180,7 @@ impl Printer {
     pub fn finish(&self) {
         let mut state = self.state();
         for (_, bar) in state.running.drain() {
-            if let Some(bar) = bar.bar {
-                bar.finish_and_clear();
-            }
+            bar.bar.finish_and_clear();
         }
         state.end_line();
     }
@@ -235,7 +248,7 @@ impl State {
         self.line(text);
         // A line that the terminal breaks takes more room than is known here.
         let (width, lines) = (window.columns, text.lines().collect::<Vec<_>>());
-        if !lines.is_empty() && lines.iter().all(|l| l.chars().count() < width) {
+        if !lines.is_empty() && lines.iter().all(|l| width_of(l) < width) {
             self.last = id.map(|id| (id, lines.len()));
         }
     }
@@ -279,20 +292,19 @@ impl State {
             return;
         }
         if total > 0 && done >= total {
-            if let Some(bar) = self.running.remove(&label).and_then(|b| b.bar) {
-                bar.finish_and_clear();
+            if let Some(bar) = self.running.remove(&label) {
+                bar.bar.finish_and_clear();
             }
             return;
         }
-        let entry = self.running.entry(label.clone()).or_insert_with(|| Bar { started: Instant::now(), bar: None });
-        if entry.bar.is_none() && entry.started.elapsed() >= SHOW_AFTER {
-            let bar = self.bars.add(ProgressBar::new(total).with_style(style(total, unit)).with_message(label));
-            bar.enable_steady_tick(Duration::from_millis(100));
-            entry.bar = Some(bar);
-        }
-        if let Some(bar) = &entry.bar {
-            bar.set_length(total);
-            bar.set_position(done);
+        let new = || Bar::new(label.clone(), done, total, unit);
+        let entry = self.running.entry(label.clone()).or_insert_with(new);
+        entry.bar.set_length(total);
+        entry.bar.set_position(done);
+        if !entry.shown && entry.started.elapsed() >= SHOW_AFTER {
+            entry.bar = self.bars.add(entry.bar.clone());
+            entry.bar.enable_steady_tick(Duration::from_millis(100));
+            entry.shown = true;
         }
     }
 }

@@ -3,7 +3,8 @@
 use super::plan::{Plan, Recipe};
 use super::{differences, metadata, rows, vocabulary};
 use crate::control::Control;
-use crate::convert::requantize::{file_type, target};
+use crate::convert::requantize::file_type;
+use crate::convert::target::Targets;
 use crate::error::{Error, Result};
 use crate::format::gguf::{Value, Writer};
 use crate::format::hub::HubFolder;
@@ -38,7 +39,8 @@ pub struct GgufReport {
 /// Writes the model in `folder` as the GGUF file `to`, its weight matrices stored as `dtype`.
 ///
 /// Norms, biases, routers and learned positions become F32; a matrix whose rows do not fill the blocks of `dtype` takes
-/// the next larger type that they fill, F16 at last. One tensor is in memory at a time; `to` appears whole or not at all.
+/// the next larger type that they fill, F16 at last; a warning counts them. One tensor is in memory at a time; `to` appears
+/// whole or not at all.
 ///
 /// # Errors
 /// The architecture is not known, GGUF has no form for it or for this model, weights are missing or of the wrong shape,
@@ -73,8 +75,9 @@ pub fn hub_to_gguf(
     }
     let recipes = plan.recipes()?;
     let tensors = recipes.len();
+    let mut targets = Targets::new(dtype);
     for recipe in recipes {
-        let dtype = dtype_of(&recipe, dtype);
+        let dtype = dtype_of(&recipe, &mut targets);
         let (name, shape) = (recipe.name.clone(), recipe.shape.clone());
         let weights = &*folder.weights;
         writer.tensor_with(&name, dtype, &shape, move || rows::make(weights, &recipe, dtype, control))?;
@@ -83,6 +86,7 @@ pub fn hub_to_gguf(
         control.warn(format!("llama.cpp and this GGUF file: {difference}"));
     }
     writer.write_with(to, control)?;
+    targets.tell(control);
     Ok(GgufReport { architecture: form.architecture.to_owned(), tensors, differences })
 }
 
@@ -125,7 +129,7 @@ fn name(options: &GgufOptions, spec: &Spec, path: &Path) -> String {
 }
 
 /// The type that a tensor gets.
-fn dtype_of(recipe: &Recipe, wanted: DType) -> DType {
+fn dtype_of(recipe: &Recipe, targets: &mut Targets) -> DType {
     let info = TensorInfo { name: recipe.name.clone(), dtype: DType::F32, shape: recipe.shape.clone(), bytes: 0 };
-    target(&info, wanted)
+    targets.of(&info)
 }

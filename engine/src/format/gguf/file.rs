@@ -157,7 +157,7 @@ impl TensorFile for GgufFile {
         self.names
             .get(name)
             .copied()
-            .ok_or_else(|| Error::not_found("tensor", name, self.header.tensors.iter().map(|t| t.name.as_str())))
+            .ok_or_else(|| Error::no_tensor(name, self.header.tensors.iter().map(|t| t.name.as_str())))
     }
 
     fn data(&self, index: usize) -> Result<&[u8]> {

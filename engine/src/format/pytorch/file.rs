@@ -144,7 +144,7 @@ impl TensorFile for PyTorchFile {
 
     fn index_of(&self, name: &str) -> Result<usize> {
         let known = || self.contents.tensors.iter().map(|t| t.name.as_str());
-        self.names.get(name).copied().ok_or_else(|| Error::not_found("tensor", name, known()))
+        self.names.get(name).copied().ok_or_else(|| Error::no_tensor(name, known()))
     }
 
     fn data(&self, index: usize) -> Result<&[u8]> {

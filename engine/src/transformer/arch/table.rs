@@ -10,6 +10,7 @@ use crate::error::{Error, Result, nearest};
 use crate::format::TensorFile;
 use crate::transformer::bindings::{Naming, Row};
 use crate::transformer::{Config, Spec};
+use std::path::Path;
 
 /// One architecture: the names it goes by, how it reads its configuration, and what it calls its weights.
 #[derive(Debug)]
@@ -96,8 +97,12 @@ pub fn gguf_form(model_type: &str) -> Option<&'static GgufForm> {
     ALL.iter().find(|a| a.hub.contains(&model_type)).and_then(|a| a.to_gguf.as_ref())
 }
 
-/// The spec of a hub `config.json`.
+/// The spec of a hub `config.json`. What is wrong with it is said with its path.
 pub fn from_hub(config: &Config) -> Result<Spec> {
+    hub_spec(config).map_err(|e| in_file(e, config.path()))
+}
+
+fn hub_spec(config: &Config) -> Result<Spec> {
     let name = config.text("model_type")?.ok_or_else(|| config.missing("model_type"))?;
     let found = ALL.iter().find(|a| a.hub.contains(&name)).ok_or_else(|| unknown(name, false))?;
     let mut spec = (found.from_hub)(config)?;
@@ -107,8 +112,12 @@ pub fn from_hub(config: &Config) -> Result<Spec> {
     Ok(spec)
 }
 
-/// The spec of a GGUF file.
+/// The spec of a GGUF file. What is wrong with its metadata is said with its path.
 pub fn from_gguf(file: &dyn TensorFile) -> Result<Spec> {
+    gguf_spec(file).map_err(|e| in_file(e, file.path()))
+}
+
+fn gguf_spec(file: &dyn TensorFile) -> Result<Spec> {
     let top = Config::hub(file.metadata(), file.path());
     let name = top.text("general.architecture")?.ok_or_else(|| top.missing("general.architecture"))?;
     let found = ALL.iter().find(|a| a.gguf.contains(&name)).ok_or_else(|| unknown(name, true))?;
@@ -117,6 +126,16 @@ pub fn from_gguf(file: &dyn TensorFile) -> Result<Spec> {
     top.text("general.name")?.unwrap_or_default().clone_into(&mut spec.name);
     spec.validate()?;
     Ok(spec)
+}
+
+/// What contradicts itself in a configuration as an error of its file.
+fn in_file(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Argument { what, expected, found, help } => {
+            Error::format(path, format!("{what}: expected {expected}, found {found}")).with_help(help)
+        }
+        other => other,
+    }
 }
 
 /// The error for an architecture that the candle backend cannot compute.
@@ -130,4 +149,28 @@ fn unknown(name: &str, gguf: bool) -> Error {
         (false, _) => format!("candle computes {}; llama.cpp does not know this architecture either", here.join(", ")),
     };
     Error::unsupported(what, help)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_configuration_is_said_with_its_file() {
+        let said = |heads: serde_json::Value| {
+            let config = serde_json::json!({
+                "model_type": "llama", "hidden_size": 64, "intermediate_size": 64, "vocab_size": 8,
+                "num_hidden_layers": 1, "num_attention_heads": heads, "num_key_value_heads": 3,
+                "max_position_embeddings": 32
+            });
+            let serde_json::Value::Object(map) = config else { unreachable!() };
+            let path = Path::new("folder/config.json");
+            from_hub(&Config::hub(&map, path)).unwrap_err().to_string()
+        };
+        let contradiction = said(4.into());
+        assert!(contradiction.starts_with("folder/config.json: model configuration, "), "{contradiction}");
+        assert!(contradiction.contains("a multiple of the 3 key/value heads, found 4"), "{contradiction}");
+        assert!(said("four".into()).starts_with("folder/config.json: "));
+    }
 }

@@ -1,5 +1,7 @@
 //! From values to places on an axis: linear and logarithmic scales, their ticks, and what the ticks read.
 
+use crate::display::measure::grouped;
+
 /// An axis's numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
@@ -169,7 +171,7 @@ impl Format {
     /// A number in this format, with a true minus sign.
     pub fn text(self, v: f64) -> String {
         let text = match self {
-            Self::Fixed(decimals) => thousands(&format!("{:.decimals$}", v.abs())),
+            Self::Fixed(decimals) => grouped(&format!("{:.decimals$}", v.abs()), ','),
             Self::Si => si(v.abs()),
             Self::Power => power(v.abs()),
         };
@@ -193,18 +195,6 @@ fn trimmed(text: String) -> String {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
     }
-}
-
-fn thousands(text: &str) -> String {
-    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut out = String::new();
-    for (i, c) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out + rest
 }
 
 fn si(v: f64) -> String {

@@ -92,6 +92,12 @@ impl OptionDoc {
         self.kind.split('|').filter_map(|word| word.strip_prefix('"')?.strip_suffix('"'))
     }
 
+    /// Whether this is its name, or one of the other spellings that its text ends in: `(also max_new_tokens)`.
+    pub fn is_called(&self, name: &str) -> bool {
+        let also = self.doc.rsplit_once("(also ").and_then(|(_, list)| list.strip_suffix(')')).unwrap_or_default();
+        self.name == name || also.split(", ").any(|other| !other.is_empty() && other == name)
+    }
+
     /// `temperature: float = 0.8`, as far as it is known.
     pub fn signature(&self) -> String {
         let kind = if self.kind.is_empty() { String::new() } else { format!(": {}", self.kind) };

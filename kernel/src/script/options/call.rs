@@ -40,11 +40,6 @@ impl Options {
         Self { function, map, specs, known }
     }
 
-    /// The options of a function that has no table; each becomes known when it is taken.
-    pub fn new(function: &'static str, map: Map) -> Self {
-        Self { function, map, specs: Vec::new(), known: Vec::new() }
-    }
-
     /// Takes an option by the name it has in its table, under any spelling. `None` where it is absent or `()`.
     ///
     /// # Errors
@@ -97,29 +92,6 @@ impl Options {
         Ok(found.filter(|(_, value)| !value.is_unit()))
     }
 
-    /// Takes the option `name`, or one of its other spellings. `None` where it is absent or `()`.
-    ///
-    /// # Errors
-    /// When its value is not a `T`, or when two spellings of it are given.
-    pub fn take<T: FromOption>(&mut self, name: &'static str, aliases: &[&'static str]) -> ScriptResult<Option<T>> {
-        self.known.push(name);
-        self.known.extend(aliases);
-        let Some((spelling, value)) = self.find(name, aliases)? else { return Ok(None) };
-        match T::from_option(&value) {
-            Some(value) => Ok(Some(value)),
-            None => Err(self.wrong(spelling, T::EXPECTED, &value)),
-        }
-    }
-
-    /// Takes an option that is one of a few words, such as `backend: "auto"`.
-    ///
-    /// # Errors
-    /// When it is not a string, or none of `choices`; the nearest is suggested.
-    pub fn choice(&mut self, name: &'static str, choices: &[&'static str]) -> ScriptResult<Option<&'static str>> {
-        let Some(given) = self.take::<String>(name, &[])? else { return Ok(None) };
-        self.among(name, choices, &given).map(Some)
-    }
-
     /// An error about the value of an option, for a range that [`FromOption`] cannot know.
     pub fn wrong(&self, name: &str, expected: &str, found: &Dynamic) -> Box<rhai::EvalAltResult> {
         let shown = text(found, &|v| type_name(v));
@@ -150,19 +122,35 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
+    const GENERATE: &[OptionSpec] = &[
+        OptionSpec::new::<usize>("max_tokens", "at most this many").also(&["max_new_tokens"]),
+        OptionSpec::new::<f32>("temperature", "how freely"),
+        OptionSpec::new::<Vec<String>>("stop", "where it ends"),
+        OptionSpec::new::<u64>("seed", "where chance begins"),
+        OptionSpec::new::<u32>("top_k", "how many to choose from").expecting("a whole number from 0 on"),
+        OptionSpec::new::<bool>("echo", "whether the prompt is part of it"),
+    ];
+
     fn options(script: &str) -> Options {
-        Options::new("generate", rhai::Engine::new().eval(script).unwrap())
+        Options::of("generate", &[GENERATE], rhai::Engine::new().eval(script).unwrap())
+    }
+
+    fn text(e: Box<rhai::EvalAltResult>) -> String {
+        match *e {
+            rhai::EvalAltResult::ErrorRuntime(v, _) => v.cast::<crate::script::error::ScriptError>().message,
+            other => other.to_string(),
+        }
     }
 
     #[test]
     fn values_come_out_typed_under_any_spelling() {
         let mut o = options("#{max_new_tokens: 8, temperature: 1, stop: \"x\", seed: (), top_k: 40.0}");
-        assert_eq!(o.take::<usize>("max_tokens", &["max_new_tokens"]).unwrap(), Some(8));
-        assert_eq!(o.take::<f32>("temperature", &[]).unwrap(), Some(1.0));
-        assert_eq!(o.take::<Vec<String>>("stop", &[]).unwrap(), Some(vec!["x".to_owned()]));
-        assert_eq!(o.take::<u64>("seed", &[]).unwrap(), None);
-        assert_eq!(o.take::<u32>("top_k", &[]).unwrap(), Some(40));
-        assert_eq!(o.take::<bool>("echo", &[]).unwrap(), None);
+        assert_eq!(o.get::<usize>("max_tokens").unwrap(), Some(8));
+        assert_eq!(o.get::<f32>("temperature").unwrap(), Some(1.0));
+        assert_eq!(o.get::<Vec<String>>("stop").unwrap(), Some(vec!["x".to_owned()]));
+        assert_eq!(o.get::<u64>("seed").unwrap(), None);
+        assert_eq!(o.get::<u32>("top_k").unwrap(), Some(40));
+        assert_eq!(o.get::<bool>("echo").unwrap(), None);
         o.finish().unwrap();
     }
 
@@ -174,10 +162,6 @@ mod tests {
     #[test]
     fn a_table_says_what_is_understood() {
         let of = |script: &str| Options::of("make", &[MAKE], rhai::Engine::new().eval(script).unwrap());
-        let text = |e: Box<rhai::EvalAltResult>| match *e {
-            rhai::EvalAltResult::ErrorRuntime(v, _) => v.cast::<crate::script::error::ScriptError>().message,
-            other => other.to_string(),
-        };
         let mut o = of("#{max_new_tokens: 8, backend: \"Candle\"}");
         assert_eq!(o.get::<usize>("max_tokens").unwrap(), Some(8));
         assert_eq!(o.get::<String>("backend").unwrap().unwrap(), "candle");
@@ -196,21 +180,21 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        let text = |e: Box<rhai::EvalAltResult>| match *e {
-            rhai::EvalAltResult::ErrorRuntime(v, _) => v.cast::<crate::script::error::ScriptError>().message,
-            other => other.to_string(),
-        };
-        let e = text(options("#{max_tokens: \"many\"}").take::<usize>("max_tokens", &[]).unwrap_err());
+        let e = text(options("#{max_tokens: \"many\"}").get::<usize>("max_tokens").unwrap_err());
         assert!(e.contains("max_tokens: expected a whole number of at least 0, found string \"many\""), "{e}");
-        let e = text(options("#{max_tokens: -1}").take::<usize>("max_tokens", &[]).unwrap_err());
+        let e = text(options("#{max_tokens: -1}").get::<usize>("max_tokens").unwrap_err());
         assert!(e.contains("found int -1"), "{e}");
+        let e = text(options("#{top_k: 2.5}").get::<u32>("top_k").unwrap_err());
+        assert!(e.contains("top_k: expected a whole number from 0 on, found float 2.5"), "{e}");
+        // What f32 cannot hold is refused here, not as an infinity that nobody wrote.
+        for number in ["1e300", "1.0 / 0.0", "\"warm\""] {
+            let script = format!("#{{temperature: {number}}}");
+            let e = text(options(&script).get::<f32>("temperature").unwrap_err());
+            assert!(e.contains("temperature: expected a finite number, found "), "{e}");
+        }
         let mut o = options("#{max_tokens: 1, max_new_tokens: 2}");
-        assert!(text(o.take::<usize>("max_tokens", &["max_new_tokens"]).unwrap_err()).contains("same option"));
-        let mut o = options("#{temprature: 1.0}");
-        o.take::<f32>("temperature", &[]).unwrap();
-        let e = text(o.finish().unwrap_err());
+        assert!(text(o.get::<usize>("max_tokens").unwrap_err()).contains("same option"));
+        let e = text(options("#{temprature: 1.0}").finish().unwrap_err());
         assert!(e.contains("unknown option `temprature`\nhelp: did you mean `temperature`?"), "{e}");
-        let e = text(options("#{backend: \"lama_cpp\"}").choice("backend", &["auto", "llama_cpp"]).unwrap_err());
-        assert!(e.contains("did you mean \"llama_cpp\"?"), "{e}");
     }
 }

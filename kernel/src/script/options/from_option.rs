@@ -45,7 +45,7 @@ unsigned!(u32 u64 usize);
 
 impl FromOption for f64 {
     const KIND: &'static str = "float";
-    const EXPECTED: &'static str = "a number";
+    const EXPECTED: &'static str = "a finite number";
     fn from_option(value: &Dynamic) -> Option<Self> {
         value.as_float().ok().or_else(|| value.as_int().ok().map(|n| n as f64)).filter(|f| f.is_finite())
     }
@@ -53,9 +53,9 @@ impl FromOption for f64 {
 
 impl FromOption for f32 {
     const KIND: &'static str = "float";
-    const EXPECTED: &'static str = "a number";
+    const EXPECTED: &'static str = "a finite number";
     fn from_option(value: &Dynamic) -> Option<Self> {
-        f64::from_option(value).map(|f| f as f32)
+        f64::from_option(value).map(|f| f as f32).filter(|f| f.is_finite())
     }
 }
 

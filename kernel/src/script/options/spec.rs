@@ -38,6 +38,13 @@ impl OptionSpec {
         self
     }
 
+    /// With what an error says was expected, where that is less than the whole type.
+    #[must_use]
+    pub const fn expecting(mut self, expected: &'static str) -> Self {
+        self.expected = expected;
+        self
+    }
+
     /// With other spellings.
     #[must_use]
     pub const fn also(mut self, aliases: &'static [&'static str]) -> Self {

@@ -1,6 +1,7 @@
 //! Charts of very many values: as many as can be seen.
 
 use crate::display::chart::{Chart, Content, Mark, thin};
+use crate::display::measure;
 use crate::script::error::{ScriptResult, raise};
 use minerva_engine::Error;
 use std::sync::Arc;
@@ -78,13 +79,5 @@ pub fn shrink(function: &'static str, chart: &mut Chart) -> ScriptResult<()> {
 
 /// `1,000,000`.
 pub fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
+    measure::grouped(&n.to_string(), ',')
 }

@@ -153,6 +153,9 @@ fn bars_stand_beside_or_on_one_another() {
 #[test]
 fn heatmaps_choose_colours_by_sign_and_carry_names() {
     let signed = spec("heatmap([[-1.0, 3.0]])");
+    let mark = &signed["layer"][0]["mark"];
+    assert_eq!(mark["stroke"]["expr"], "scale('color', datum.v)", "cells close the gaps between them");
+    assert!(signed["layer"][0]["encoding"]["stroke"].is_null(), "which would be a second colour bar");
     let domain = signed["layer"][0]["encoding"]["color"]["scale"]["domain"].as_array().unwrap().clone();
     assert_eq!((domain.first().unwrap().as_f64(), domain.last().unwrap().as_f64()), (Some(-3.0), Some(3.0)));
     let named = spec(

@@ -1,6 +1,7 @@
 //! One name with all its signatures, as people read it.
 
 use crate::display::Bundle;
+use crate::display::measure::width_of;
 use crate::script::names::{Documentation, Function, OptionDoc, Role};
 use std::fmt::Write;
 
@@ -130,7 +131,7 @@ pub fn wrapped(text: &str, indent: &str) -> String {
     for paragraph in text.lines() {
         let mut line = String::new();
         for word in paragraph.split_whitespace() {
-            let length = indent.len() + line.chars().count() + 1 + word.chars().count();
+            let length = indent.len() + width_of(&line) + 1 + width_of(word);
             if !line.is_empty() && length > WIDTH {
                 out.push(format!("{indent}{line}"));
                 line.clear();

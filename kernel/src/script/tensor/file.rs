@@ -1,5 +1,6 @@
 //! `open(path)`: a file of tensors, listed without reading its weights.
 
+use crate::display::measure::cut;
 use crate::display::{Bundle, Cell, Table};
 use crate::script::error::{ScriptResult, guard, raise};
 use crate::script::{Host, define, define_type, property};
@@ -204,9 +205,5 @@ fn array_text(list: &[Value]) -> String {
 }
 
 fn short(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= LONGEST {
-        return line;
-    }
-    line.chars().take(LONGEST - 1).chain(['…']).collect()
+    cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), LONGEST)
 }

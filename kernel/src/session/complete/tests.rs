@@ -246,5 +246,8 @@ fn a_question_mark_explains() {
     assert!(n.ok("nothing_such?").contains("nothing is known"));
     assert!(n.ok("help()").contains("display(value, id: string)") && n.ok("help()").contains("twice(n)"));
     assert!(n.ok("help(\"sleep\")").contains("Waits"));
+    let said = n.ok("help(\"top_k\")");
+    assert!(said.contains("An option of") && said.contains("Model.generate") && said.contains("top_k: int"), "{said}");
+    assert!(n.ok("help(\"max_new_tokens\")").contains("max_tokens: int"), "another spelling");
     assert!(n.err("help(\"slep\")").evalue.contains("did you mean \"sleep\"?"));
 }

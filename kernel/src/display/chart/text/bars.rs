@@ -1,8 +1,10 @@
 //! Bars: lying for categories, standing for histograms.
 
-use super::{ROWS, below, cut, left, right, tick_rows, width};
+use super::draw::ROWS;
+use super::ticks::{below, tick_rows};
 use crate::display::chart::model::{Chart, Mark, Series, Stack};
 use crate::display::chart::scale::Scale;
+use crate::display::measure::{cut, left, right, width_of};
 use minerva_engine::tensor::number;
 
 const ACROSS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
@@ -33,10 +35,10 @@ pub fn list(chart: &Chart, columns: usize) -> Vec<String> {
     }
     let all = lines.len();
     lines.truncate(MOST.max(series.len()));
-    let names = lines.iter().map(|l| width(&l.0)).max().unwrap_or(0);
-    let kinds = lines.iter().map(|l| width(&l.1)).max().unwrap_or(0);
+    let names = lines.iter().map(|l| width_of(&l.0)).max().unwrap_or(0);
+    let kinds = lines.iter().map(|l| width_of(&l.1)).max().unwrap_or(0);
     let values: Vec<String> = lines.iter().map(|l| number(l.2)).collect();
-    let last = values.iter().map(|v| width(v)).max().unwrap_or(0);
+    let last = values.iter().map(|v| width_of(v)).max().unwrap_or(0);
     let room = columns.saturating_sub(names + kinds + last + 4 + usize::from(several)).max(8);
     let scale = if chart.stack == Stack::OnTop { own_scale(chart) } else { chart.y_scale() };
     let mut out = Vec::new();
@@ -96,7 +98,7 @@ fn standing(chart: &Chart, s: &Series, rows: usize, columns: usize) -> Vec<Strin
     let Mark::Bins { edges } = &s.mark else { return Vec::new() };
     let (x, y) = (chart.x_scale(), chart.y_scale());
     let ticks = tick_rows(&y, chart.y_is_whole(), rows);
-    let margin = ticks.iter().map(|(_, t)| width(t)).max().unwrap_or(0) + 2;
+    let margin = ticks.iter().map(|(_, t)| width_of(t)).max().unwrap_or(0) + 2;
     let room = columns.saturating_sub(margin).max(10);
     // Whole columns per bin, where they have room for it: bins look equally wide.
     let across = if s.y.len() <= room { room / s.y.len().max(1) * s.y.len() } else { room };

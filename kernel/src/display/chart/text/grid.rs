@@ -1,8 +1,8 @@
 //! Heatmaps: the darker a square, the larger its value, or the farther from the middle where there are two sides.
 
-use super::{cut, left, right, width};
 use crate::display::chart::grid::Grid;
 use crate::display::chart::model::Chart;
+use crate::display::measure::{cut, left, right, width_of};
 use minerva_engine::tensor::number;
 
 const SHADES: [char; 5] = [' ', '░', '▒', '▓', '█'];
@@ -22,7 +22,7 @@ pub fn draw(chart: &Chart, grid: &Grid, columns: usize) -> Vec<String> {
         Some(name) => cut(name, LONGEST),
         None => (r * down * grid.source.0 / grid.rows.max(1)).to_string(),
     };
-    let margin = (0..rows).map(|r| width(&name(r))).max().unwrap_or(0) + 2;
+    let margin = (0..rows).map(|r| width_of(&name(r))).max().unwrap_or(0) + 2;
     let room = columns.saturating_sub(margin).max(8);
     // Two characters are about as wide as one is high.
     let cell = if grid.labels.columns.is_empty() { 2 } else { (room / grid.columns).clamp(2, 6) };

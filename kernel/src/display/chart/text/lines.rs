@@ -1,8 +1,10 @@
 //! Lines and points.
 
 use super::canvas::Canvas;
-use super::{ROWS, below, cut, left, right, tick_rows, width};
+use super::draw::ROWS;
+use super::ticks::{below, tick_rows};
 use crate::display::chart::model::{Chart, Mark};
+use crate::display::measure::{cut, left, right, width_of};
 
 /// One for each cloud of points where there are several.
 const MARKS: [char; 6] = ['•', '×', '+', 'o', '▪', '*'];
@@ -12,13 +14,13 @@ const LONGEST: usize = 18;
 pub fn draw(chart: &Chart, columns: usize) -> Vec<String> {
     let (x, y) = (chart.x_scale(), chart.y_scale());
     let ticks = tick_rows(&y, chart.y_is_whole(), ROWS);
-    let margin = ticks.iter().map(|(_, t)| width(t)).max().unwrap_or(0) + 2;
+    let margin = ticks.iter().map(|(_, t)| width_of(t)).max().unwrap_or(0) + 2;
     let series = chart.series();
     let several = series.iter().filter(|s| !s.name.is_empty()).count() > 1;
     let clouds = several && series.iter().any(|s| matches!(s.mark, Mark::Point { .. }));
     // Lines are told apart by their names at the right end, points by their marks.
     let named = several && !clouds;
-    let names = series.iter().map(|s| width(&s.name).min(LONGEST)).max().unwrap_or(0);
+    let names = series.iter().map(|s| width_of(&s.name).min(LONGEST)).max().unwrap_or(0);
     let beside = if named { names + 1 } else { 0 };
     let across = columns.saturating_sub(margin + beside).max(10);
     let mut canvas = Canvas::new(across, ROWS);
@@ -69,7 +71,8 @@ pub fn draw(chart: &Chart, columns: usize) -> Vec<String> {
         let first = chart.x.categories.first().cloned().unwrap_or_default();
         let last = chart.x.categories.last().cloned().unwrap_or_default();
         let (first, last) = (cut(&first, across / 2 - 1), cut(&last, across / 2 - 1));
-        let last = if chart.x.categories.len() > 1 { right(&last, across.saturating_sub(width(&first))) } else { last };
+        let last =
+            if chart.x.categories.len() > 1 { right(&last, across.saturating_sub(width_of(&first))) } else { last };
         out.push(format!("{}{first}{last}", " ".repeat(margin)));
     }
     if clouds {

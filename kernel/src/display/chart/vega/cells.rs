@@ -130,8 +130,11 @@ fn rects(chart: &Chart, grid: &Grid, width: f64, height: f64) -> Value {
         }
     }
     tooltip.push(json!({ "field": "v", "type": "quantitative", "title": "value" }));
+    // Browsers smooth the edges of rectangles, and a dark page shines through between two of them: a thin line in the cell's
+    // own colour closes the gap. As a channel it would be a second colour bar.
+    let mark = json!({ "type": "rect", "stroke": { "expr": "scale('color', datum.v)" }, "strokeWidth": 0.5 });
     let first = json!({
-        "data": { "values": values }, "transform": transform, "mark": { "type": "rect" },
+        "data": { "values": values }, "transform": transform, "mark": mark,
         "encoding": { "x": x, "y": y, "color": color(chart, grid, height), "tooltip": tooltip },
     });
     let mut layers = vec![first];
