@@ -127,7 +127,8 @@ pub(super) fn files(folder: &Path) -> Vec<String> {
     const DEPTH: usize = 4;
     fn walk(folder: &Path, before: &str, depth: usize, all: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let (Ok(name), path) = (entry.file_name().into_string(), entry.path());
+            let path = entry.path();
+            let Ok(name) = entry.file_name().into_string() else { continue };
             let name = format!("{before}{name}");
             if path.is_file() {
                 all.push(name);
