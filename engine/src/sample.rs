@@ -92,8 +92,11 @@ fn private() -> Result<PathBuf> {
     if let Some(made) = &*folder {
         return Ok(made.clone());
     }
-    let made = tempfile::Builder::new().prefix("minerva-").tempdir();
-    let made = made.map_err(|e| Error::io(std::env::temp_dir(), e))?.keep();
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("minerva-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let made = builder.tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?.keep();
     Ok(folder.insert(made).clone())
 }
 

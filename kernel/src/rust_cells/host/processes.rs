@@ -6,7 +6,11 @@
 pub fn kill_tools(questions: bool) -> bool {
     let own = std::fs::read_link("/proc/self/exe").ok();
     let foreign = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| Some(exe) != own);
-    let ends = |pid: &u32| foreign(pid) && (questions || !is_question(&command_line(*pid)));
+    let ends = |pid: &u32| {
+        let words = command_line(*pid);
+        let tool = compiler_behind(&words);
+        (foreign(pid) || tool.is_some()) && (questions || !is_question(tool.unwrap_or(&words)))
+    };
     let tools: Vec<u32> = group(std::process::id()).into_iter().filter(ends).collect();
     tools.iter().for_each(|pid| kill(*pid));
     !tools.is_empty()
@@ -16,6 +20,21 @@ pub fn kill_tools(questions: bool) -> bool {
 #[cfg(not(target_os = "linux"))]
 pub fn kill_tools(_: bool) -> bool {
     false
+}
+
+/// The words of the compiler that this program stands in for: evcxr has cargo call it so, and one that were spared would
+/// start its compiler after all, beside that of the next cell.
+#[cfg(target_os = "linux")]
+fn compiler_behind(words: &str) -> Option<&str> {
+    let (_, behind) = words.split_once('\0')?;
+    (program(behind) == "rustc").then_some(behind)
+}
+
+/// The name of the program, without its folder.
+#[cfg(target_os = "linux")]
+fn program(words: &str) -> &str {
+    let path = words.split('\0').next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// The words of a process, each ended by a zero.
@@ -30,9 +49,8 @@ fn command_line(pid: u32) -> String {
 #[cfg(target_os = "linux")]
 fn is_question(command_line: &str) -> bool {
     const WORDS: &[&str] = &["metadata", "locate-project", "config", "which", "-vV", "--version"];
-    let mut words = command_line.split('\0');
-    let program = words.next().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
-    ["cargo", "rustc", "rustup"].contains(&program)
+    let mut words = command_line.split('\0').skip(1);
+    ["cargo", "rustc", "rustup"].contains(&program(command_line))
         && words.any(|word| word.starts_with("--print") || WORDS.contains(&word))
 }
 
@@ -78,6 +96,17 @@ pub fn end_all() -> ! {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_program_in_the_place_of_the_compiler_is_known_by_its_words() {
+        let behind = |words: &[&str]| compiler_behind(&words.join("\0")).map(str::to_owned);
+        assert_eq!(
+            behind(&["/usr/bin/minerva", "/opt/rust/bin/rustc", "-vV"]).as_deref(),
+            Some("/opt/rust/bin/rustc\0-vV")
+        );
+        assert_eq!(behind(&["/usr/bin/minerva"]), None);
+        assert_eq!(behind(&["/usr/bin/minerva", "kernel", "/tmp/rustc"]), None);
+    }
 
     #[test]
     fn questions_to_the_toolchain_are_told_from_its_work() {

@@ -50,7 +50,21 @@ fn diagnostic(error: &CompilationError, source: &Source, cell: &Cell) -> Diagnos
     }
     let help = error.help().iter().map(|h| flat(h)).chain(error.evcxr_extra_hint().map(str::to_owned)).collect();
     let code = error.code().unwrap_or_default().to_owned();
-    Diagnostic { code, message: plain(&error.message()), places, help, option }
+    let message = match linker_says(&error.rendered()) {
+        Some(why) => format!("{}: {why}", plain(&error.message())),
+        None => plain(&error.message()),
+    };
+    Diagnostic { code, message, places, help, option }
+}
+
+/// What a linker that failed says first, which the compiler passes on in notes behind the long command.
+fn linker_says(rendered: &str) -> Option<String> {
+    if !rendered.starts_with("error: linking with") {
+        return None;
+    }
+    let lines = rendered.lines().skip(1).map(|line| line.trim().trim_start_matches("= note: ").trim());
+    let mut said = lines.skip_while(|line| !line.contains("ld: "));
+    said.next().map(str::to_owned)
 }
 
 /// A suggestion is told as `text`, an empty line, and the code.
@@ -66,4 +80,19 @@ fn flat(help: &str) -> String {
 /// evcxr repeats the level in labels that the compiler left empty.
 fn plain(text: &str) -> String {
     text.strip_prefix("error: ").unwrap_or(text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::linker_says;
+
+    #[test]
+    fn the_linkers_first_words_are_told() {
+        let rendered = "error: linking with `cc` failed: exit status: 1\n  |\n  = note:  \"cc\" \"-m64\"\n  = note: some \
+                        arguments are omitted\n  = note: /usr/bin/ld: cannot find -lzz: No such file or directory\n          \
+                        collect2: error: ld returned 1 exit status\n\n";
+        let why = linker_says(rendered);
+        assert_eq!(why.as_deref(), Some("/usr/bin/ld: cannot find -lzz: No such file or directory"));
+        assert_eq!(linker_says("error: expected `;`"), None);
+    }
 }

@@ -39,7 +39,7 @@ impl Runner {
         let streams = Streams::start(outputs.stdout, outputs.stderr, stop.clone());
         let place = std::env::var_os("EVCXR_TMPDIR").map_or_else(|| folder.to_owned(), Into::into);
         streams.state().library = Some(place.join("src").join("lib.rs"));
-        stop.watch(context.process_handle());
+        stop.watch(context.process_handle(), place.join("target"));
         let prelude = folder.join("minerva").display().to_string();
         let context = CommandContext::with_eval_context(context);
         let (stop, functions) = (stop.clone(), BTreeMap::new());

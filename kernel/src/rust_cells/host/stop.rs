@@ -3,6 +3,7 @@
 use super::processes::kill_tools;
 use super::streams::emit;
 use crate::rust_cells::protocol::{Event, Failure};
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub struct Stop(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     child: Option<Arc<Mutex<Child>>>,
+    /// Where the compiler works.
+    target: PathBuf,
     /// Requests are taken: evcxr has started.
     ready: bool,
     /// Requests that were stopped before that, and are not to be done.
@@ -53,9 +56,11 @@ impl Stop {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The process of the person's code, as evcxr hands it out: the same handle after a restart.
-    pub fn watch(&self, child: Arc<Mutex<Child>>) {
-        self.lock().child = Some(child);
+    /// The process of the person's code, as evcxr hands it out: the same handle after a restart; and the folder in which
+    /// the compiler works.
+    pub fn watch(&self, child: Arc<Mutex<Child>>, target: PathBuf) {
+        let mut state = self.lock();
+        (state.child, state.target) = (Some(child), target);
     }
 
     /// Says that requests are taken from now on.
@@ -128,8 +133,8 @@ impl Stop {
         }
         state.stopped = true;
         drop(state);
-        let mut idle_since = Instant::now();
-        while self.pursue(&mut idle_since) {
+        let (mut idle_since, mut ended) = (Instant::now(), false);
+        while self.pursue(&mut idle_since, &mut ended) {
             if idle_since.elapsed() > THINKS && self.may_answer_early() {
                 emit(early);
             }
@@ -138,17 +143,23 @@ impl Stop {
         // What the compiler started while it was ended, a linker, would go on writing the files of the next cell.
         for _ in 0..50 {
             if !kill_tools(true) {
-                return;
+                break;
             }
+            ended = true;
             std::thread::sleep(Duration::from_millis(2));
+        }
+        if ended {
+            forget_half_done(&self.lock().target);
         }
     }
 
-    /// Ends what can be ended; false when the work is done. `idle_since` is when something could be ended last.
-    fn pursue(&self, idle_since: &mut Instant) -> bool {
+    /// Ends what can be ended; false when the work is done. `idle_since` is when something could be ended last, `ended`
+    /// becomes true when a tool was.
+    fn pursue(&self, idle_since: &mut Instant, ended: &mut bool) -> bool {
         // Before the code runs, some of them may be those of rust-analyzer.
         let questions = self.lock().running;
         let tools = kill_tools(questions);
+        *ended |= tools;
         let mut state = self.lock();
         if tools || state.running {
             *idle_since = Instant::now();
@@ -169,6 +180,15 @@ impl Stop {
     }
 }
 
+/// Removes what the compiler keeps from one cell for the next: from a compilation that was ended in the middle it takes
+/// parts that lack others, and the next cell does not link.
+fn forget_half_done(target: &Path) {
+    let below = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
+    for folder in below(target).flat_map(|triple| [triple.join("incremental"), triple.join("debug/incremental")]) {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
 /// Whether an answer says that the variables are gone.
 fn tells(event: &Event) -> bool {
     let failure = match event {
@@ -183,6 +203,18 @@ fn tells(event: &Event) -> bool {
 mod tests {
     use super::*;
     use crate::rust_cells::protocol::Ran;
+
+    #[test]
+    fn what_the_compiler_keeps_is_forgotten_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for path in ["x86_64/debug/incremental/ctx", "debug/incremental/ctx", "x86_64/debug/deps"] {
+            std::fs::create_dir_all(folder.path().join(path)).expect("a folder in it");
+        }
+        forget_half_done(folder.path());
+        let is = |path: &str| folder.path().join(path).exists();
+        assert!(!is("x86_64/debug/incremental") && !is("debug/incremental") && is("x86_64/debug/deps"));
+        forget_half_done(&folder.path().join("absent"));
+    }
 
     fn ran() -> Event {
         Event::Ran(Box::new(Ok(Ran::default())))
