@@ -201,14 +201,15 @@ fn tells(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::rust_cells::protocol::Ran;
 
     #[test]
     fn what_the_compiler_keeps_is_forgotten_and_nothing_else() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().unwrap();
         for path in ["x86_64/debug/incremental/ctx", "debug/incremental/ctx", "x86_64/debug/deps"] {
-            std::fs::create_dir_all(folder.path().join(path)).expect("a folder in it");
+            std::fs::create_dir_all(folder.path().join(path)).unwrap();
         }
         forget_half_done(folder.path());
         let is = |path: &str| folder.path().join(path).exists();

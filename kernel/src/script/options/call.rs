@@ -135,6 +135,7 @@ mod tests {
         Options::of("generate", &[GENERATE], rhai::Engine::new().eval(script).unwrap())
     }
 
+    #[allow(clippy::boxed_local)] // as functions return it
     fn text(e: Box<rhai::EvalAltResult>) -> String {
         match *e {
             rhai::EvalAltResult::ErrorRuntime(v, _) => v.cast::<crate::script::error::ScriptError>().message,
