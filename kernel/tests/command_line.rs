@@ -103,7 +103,6 @@ fn a_script_that_is_asked_to_end_says_by_what() {
     for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
         let ran = stopped_by(libc::SIG_DFL, &[signal]);
         assert_eq!(ran.code, Some(128 + signal), "{}", ran.err);
-        assert!(ran.err.contains("stopped on request"), "{}", ran.err);
     }
 }
 

@@ -96,6 +96,8 @@ mod with_the_feature {
         /// Runs a cell that is interrupted while it compiles, on most machines.
         fn interrupted_soon(&mut self, code: &str) -> CellError {
             let interrupt = self.session.interrupt();
+            // What is asked from here on is kept, however late the cell begins.
+            self.session.begin();
             let later = std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_millis(60));
                 interrupt.raise();

@@ -233,7 +233,7 @@ fn nobody_there_and_nothing_said_are_errors() {
     };
     let e = error(&Hub::new(dir.path(), &closed), "org/tiny");
     assert!(e.contains("refuses the connection") && e.contains("HF_ENDPOINT"), "{e}");
-    let silence = Duration::from_secs(1);
+    let silence = Duration::from_secs(4);
     let server = changed(|_, _, reply| reply.sent(Sending::Silent(70_000)));
     let e = error(&Hub { silence, ..hub(dir.path(), &server) }, "org/tiny");
     assert!(e.contains("has sent nothing") && e.contains("load it again"), "{e}");

@@ -138,6 +138,12 @@ impl AtomicFile {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder).map_err(|e| Error::io(path, e))?;
         let listed = Listed::new(file.path());
+        // Before the first byte: what replaces a private file is private while it is written.
+        if let Ok(old) = fs::metadata(&target)
+            && file.as_file().metadata().map_or(true, |new| new.permissions() != old.permissions())
+        {
+            file.as_file().set_permissions(old.permissions()).map_err(|e| Error::io(path, e))?;
+        }
         Ok(Self { path: path.to_owned(), target, out: BufWriter::with_capacity(1 << 20, file), listed })
     }
 
@@ -150,9 +156,6 @@ impl AtomicFile {
         let failed = |e: std::io::Error| Error::io(&path, e);
         let file = out.into_inner().map_err(|e| failed(e.into_error()))?;
         file.as_file().sync_data().map_err(failed)?;
-        if let Ok(old) = fs::metadata(&target) {
-            file.as_file().set_permissions(old.permissions()).map_err(failed)?;
-        }
         file.persist(&target).map_err(|e| failed(e.error))?;
         drop(listed);
         Ok(())

@@ -124,7 +124,7 @@ fn link_to(target: &Path, at: &Path) -> std::io::Result<()> {
 
 /// The files below a folder, as sorted paths with `/`; links that lead nowhere are none.
 pub(super) fn files(folder: &Path) -> Vec<String> {
-    const DEPTH: usize = 4;
+    const DEPTH: usize = 16;
     fn walk(folder: &Path, before: &str, depth: usize, all: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();

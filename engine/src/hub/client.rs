@@ -35,7 +35,7 @@ pub(super) struct Client {
 pub(super) struct Head {
     /// The status of the last answer; redirects are followed.
     pub(super) status: u16,
-    /// The name of the content, without quotes.
+    /// The name of the content, without quotes, if the hub itself says it: elsewhere an ETag may be any hash.
     pub(super) etag: Option<String>,
     /// Bytes of the whole file, whatever part of it comes.
     pub(super) size: Option<u64>,
@@ -223,13 +223,12 @@ impl Said {
     }
 
     fn head(self, status: u16, headers: &HeaderMap) -> Head {
-        let own = text(headers, "etag").map(|e| unquoted(&e));
         let range = (status == 206).then(|| text(headers, "content-range")).flatten();
         let (start, whole) = range.as_deref().and_then(content_range).unwrap_or((0, None));
         let length = (status == 200).then(|| number(headers, "content-length")).flatten();
         Head {
             status,
-            etag: self.linked_etag.or(self.home_etag).or(own),
+            etag: self.linked_etag.or(self.home_etag),
             size: self.linked_size.or(whole).or(length),
             start,
             code: text(headers, "x-error-code"),

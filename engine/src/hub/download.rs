@@ -46,7 +46,17 @@ impl Hub {
         if self.offline || local_files {
             return self.without_network(name, snapshot.as_deref());
         }
-        self.download(&repo, name, revision, control)
+        match self.download(&repo, name, revision, control) {
+            // Perhaps it is as whole as it will ever be: not every model has a tokenizer.json.
+            Err(problem @ Error::Network { .. }) => match snapshot.as_deref().map(|s| local(name, s, false)) {
+                Some(Ok(Some(path))) => {
+                    control.warn(format!("{problem}; what is in the local cache is taken as it is"));
+                    Ok(path)
+                }
+                _ => Err(problem),
+            },
+            other => other,
+        }
     }
 
     fn without_network(&self, name: &HubName, snapshot: Option<&Path>) -> Result<PathBuf> {
@@ -236,6 +246,17 @@ mod tests {
         assert_eq!(here(false), None);
         put("2.safetensors", "");
         assert_eq!((here(true), here(false)), (None, Some(dir.path().to_owned())));
+        let cache = tempfile::tempdir().unwrap();
+        let snapshot = Repo::new(cache.path(), "org/m").commit("abc");
+        std::fs::create_dir_all(snapshot.parent().unwrap()).unwrap();
+        std::fs::rename(dir.path(), &snapshot).unwrap();
+        std::fs::create_dir(dir.path()).unwrap();
+        Repo::new(cache.path(), "org/m").write_ref("main", "abc").unwrap();
+        // Nobody listens there: what is here without a tokenizer is taken all the same.
+        let unreachable = Hub { pause: std::time::Duration::ZERO, ..Hub::new(cache.path(), "http://127.0.0.1:9") };
+        assert_eq!(unreachable.find(&name, false, &Control::default()).unwrap(), snapshot);
+        std::fs::remove_dir(dir.path()).unwrap();
+        std::fs::rename(&snapshot, dir.path()).unwrap();
         put("tokenizer.json", "{}");
         assert_eq!(here(true), Some(dir.path().to_owned()));
         let file = HubName::parse("org/m/x-00001-of-00002.gguf").unwrap();

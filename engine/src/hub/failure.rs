@@ -98,6 +98,11 @@ pub(super) fn of_status(status: u16, code: Option<&str>, about: About) -> Failur
                 "{host} has none of this name, and there is no such file here: expected org/name as on the model's page, or a path; a private model needs HF_TOKEN"
             ),
         ),
+        // Sent with models that are open to everybody, too.
+        (401, None) if has_token => Error::network(
+            format!("{host} does not accept the access token (status 401)"),
+            "renew it with `hf auth login`, or unset HF_TOKEN: models that are open to everybody need none",
+        ),
         (401 | 403, _) => gated(),
         (408 | 425 | 429 | 500..=599, _) => return Failure::Lost(format!("{host} answers with status {status}")),
         _ => Error::network(

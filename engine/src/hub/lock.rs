@@ -28,6 +28,8 @@ pub(super) fn lock(path: &Path, growing: &Path, patience: Duration, control: &Co
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => {}
+            // Some file systems have no locks. What two processes write at once is told by its SHA-256.
+            Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => return Ok(file),
             Err(TryLockError::Error(e)) => return Err(Error::io(path, e)),
         }
         control.check()?;

@@ -25,7 +25,9 @@ fn resolve_with(name: &str, options: &HubOptions, control: &Control, hub: impl F
             )),
         };
     }
-    match HubName::parse(name).filter(|_| !is_slip(&path)) {
+    // Who names a revision, or wants local files of the hub, means the hub.
+    let means_hub = |wanted: &HubName| wanted.revision.is_some() || *options != HubOptions::default();
+    match HubName::parse(name).filter(|wanted| means_hub(wanted) || !is_slip(&path)) {
         Some(wanted) => hub().find(&of_revision(wanted, options)?, options.local_files_only, control),
         None => Err(missing(name, &path)),
     }

@@ -36,6 +36,11 @@ pub fn run(session: &Shared, printer: &Printer, stop: &Stop) -> i32 {
         }
         let request = Execute::cell(std::mem::take(&mut text), format!("In[{number}]"));
         number += 1;
+        lock(session).begin();
+        // From here on an interrupt is the cell's; one that came before ends it all.
+        if stop.stopped().is_some() {
+            return stopped();
+        }
         let (_, outcome) = cell(session, printer, &request);
         if let Some(code) = outcome.exit {
             return code;

@@ -48,10 +48,15 @@ fn command_line(pid: u32) -> String {
 /// would know nothing of the standard library for as long as it lives.
 #[cfg(target_os = "linux")]
 fn is_question(command_line: &str) -> bool {
-    const WORDS: &[&str] = &["metadata", "locate-project", "config", "which", "-vV", "--version"];
-    let mut words = command_line.split('\0').skip(1);
-    ["cargo", "rustc", "rustup"].contains(&program(command_line))
-        && words.any(|word| word.starts_with("--print") || WORDS.contains(&word))
+    let words: Vec<&str> = command_line.split('\0').skip(1).collect();
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word) || word.starts_with("--print"));
+    let verb = words.iter().find(|word| !word.starts_with('+')).copied().unwrap_or_default();
+    match program(command_line) {
+        "rustc" => has(&["-vV", "--version"]),
+        "cargo" => ["metadata", "locate-project", "config", "-vV", "--version"].contains(&verb) || has(&[]),
+        "rustup" => verb == "which",
+        _ => false,
+    }
 }
 
 /// The processes of a group.
@@ -114,6 +119,7 @@ mod tests {
         assert!(is(&["/home/a/.cargo/bin/cargo", "metadata", "--format-version", "1"]));
         assert!(is(&["rustc", "--print", "sysroot"]) && is(&["/usr/bin/cargo", "rustc", "--", "--print=cfg"]));
         assert!(!is(&["/usr/bin/cargo", "build", "--target", "x", "--message-format=json"]));
+        assert!(!is(&["rustc", "--crate-name", "which", "src/lib.rs"]) && is(&["cargo", "+stable", "config", "get"]));
         assert!(!is(&["rustc", "--crate-name", "ctx", "src/lib.rs"]) && !is(&["python3", "--version"]) && !is(&[]));
     }
 }

@@ -13,6 +13,9 @@ const POLL: Duration = Duration::from_millis(10);
 /// When neither a compiler nor the person's code has been found for so long, evcxr itself thinks, and cannot be stopped.
 const THINKS: Duration = Duration::from_millis(150);
 
+/// How long questions to the toolchain are spared: one that waits for a network may never end.
+const QUESTIONS: Duration = Duration::from_secs(5);
+
 /// The request that is worked on, and what became of it. It begins where it is read, so that an interrupt read after it
 /// finds it whatever has been done about it yet. Cloning it shares it.
 #[derive(Clone, Default)]
@@ -133,8 +136,8 @@ impl Stop {
         }
         state.stopped = true;
         drop(state);
-        let (mut idle_since, mut ended) = (Instant::now(), false);
-        while self.pursue(&mut idle_since, &mut ended) {
+        let (began, mut idle_since, mut ended) = (Instant::now(), Instant::now(), false);
+        while self.pursue(began, &mut idle_since, &mut ended) {
             if idle_since.elapsed() > THINKS && self.may_answer_early() {
                 emit(early);
             }
@@ -153,11 +156,11 @@ impl Stop {
         }
     }
 
-    /// Ends what can be ended; false when the work is done. `idle_since` is when something could be ended last, `ended`
+    /// Ends what can be ended; false when the work is done. `began` is when that was asked for, `idle_since` is when something could be ended last, `ended`
     /// becomes true when a tool was.
-    fn pursue(&self, idle_since: &mut Instant, ended: &mut bool) -> bool {
+    fn pursue(&self, began: Instant, idle_since: &mut Instant, ended: &mut bool) -> bool {
         // Before the code runs, some of them may be those of rust-analyzer.
-        let questions = self.lock().running;
+        let questions = self.lock().running || began.elapsed() > QUESTIONS;
         let tools = kill_tools(questions);
         *ended |= tools;
         let mut state = self.lock();

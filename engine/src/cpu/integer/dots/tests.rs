@@ -91,6 +91,24 @@ fn extreme_numbers_neither_overflow_nor_hide() {
 }
 
 #[test]
+fn a_row_knows_nothing_of_the_next() {
+    for dtype in [DType::Q4_0, DType::Q4_1, DType::Q5_1].into_iter().filter(|dtype| takes(*dtype)) {
+        // One block: what is read with it as three more belongs to the rows behind.
+        let mut weights = Stored::new(dtype, 3, 32, &mut Bits(5));
+        let row = weights.bytes.len() / 3;
+        let few = Few::new(&Bits(6).numbers(32), 1, 32, Precision::Int16).unwrap();
+        let mut clean = [0.0; 3];
+        dot_rows(dtype, &weights.bytes, &few, &mut clean).unwrap();
+        // Scale, and where there is one, minimum.
+        weights.bytes[row..row + 4].copy_from_slice(&[0x00, 0x7c, 0x00, 0x7c]);
+        let mut out = [0.0; 3];
+        dot_rows(dtype, &weights.bytes, &few, &mut out).unwrap();
+        assert_eq!((out[0], out[2]), (clean[0], clean[2]), "{dtype}");
+        assert!(!out[1].is_finite(), "{dtype}: {out:?}");
+    }
+}
+
+#[test]
 fn sizes_that_do_not_fit_are_refused() {
     let few = |values: usize, m, cols| Few::new(&vec![0.0; values], m, cols, Precision::Int16);
     assert!(few(32, 1, 32).is_ok());
