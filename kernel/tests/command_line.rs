@@ -156,6 +156,26 @@ fn what_is_neither_a_command_nor_a_file_is_told() {
 }
 
 #[test]
+fn options_behind_a_file_are_those_of_run_and_a_notebook_ends_as_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let cell = |code: &str| {
+        serde_json::json!({
+            "cell_type": "code", "metadata": {}, "source": code, "outputs": [], "execution_count": null, "id": code.len().to_string()
+        })
+    };
+    let notebook = serde_json::json!({
+        "cells": [cell("1"), cell("exit(5)"), cell("\"never\"")], "metadata": {}, "nbformat": 4, "nbformat_minor": 5
+    });
+    let (before, after) = (folder.path().join("a.ipynb"), folder.path().join("b.ipynb"));
+    std::fs::write(&before, notebook.to_string()).unwrap();
+    let ran = minerva(folder.path(), &["a.ipynb", "-o", "b.ipynb", "--print"], "");
+    assert_eq!(ran.code, Some(5), "{}", ran.err);
+    assert!(ran.out.contains("exit(5)") && !ran.out.contains("never"), "{}", ran.out);
+    assert_eq!(std::fs::read_to_string(&before).unwrap(), notebook.to_string(), "it is left as it is");
+    assert!(std::fs::read_to_string(&after).unwrap().contains("execute_result"));
+}
+
+#[test]
 fn exit_codes_are_those_that_a_shell_can_see() {
     assert_eq!(here(&["-e", "exit(255)"], "").code, Some(255));
     for (call, found) in [("exit(300)", "found 300"), ("exit(-1)", "found -1"), ("exit(\"a\")", "the string \"a\"")] {

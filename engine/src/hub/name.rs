@@ -15,9 +15,32 @@ pub struct HubName {
 const WEIGHTS: [&str; 5] = [".gguf", ".safetensors", ".bin", ".pt", ".pth"];
 
 impl HubName {
-    /// Reads `org/name` or `org/name/path/of/weights.gguf`, each with `@revision` behind it or not. `None` for anything that
-    /// is only a path.
+    /// Reads `org/name` or `org/name/path/of/weights.gguf`, each with `@revision` behind it or not, or the address of either
+    /// as a browser shows it. `None` for anything that is only a path.
     pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_end_matches('/');
+        match page(text) {
+            Some(page) => Self::of_page(page),
+            None => Self::of_name(text),
+        }
+    }
+
+    /// `org/name`, `org/name/tree/REVISION`, `org/name/blob/REVISION/FILE`.
+    fn of_page(page: &str) -> Option<Self> {
+        let path = page.split(['?', '#']).next().unwrap_or_default();
+        let mut parts = path.splitn(5, '/');
+        let repo = format!("{}/{}", parts.next()?, parts.next()?);
+        match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => Self::of_name(&repo),
+            (Some("tree"), Some(revision), None) => Self::of_name(&format!("{repo}@{revision}")),
+            (Some("blob" | "resolve"), Some(revision), Some(file)) => {
+                Self::of_name(&format!("{repo}/{file}@{revision}"))
+            }
+            _ => None,
+        }
+    }
+
+    fn of_name(text: &str) -> Option<Self> {
         let (path, revision) = match text.split_once('@') {
             Some((path, revision)) => (path, Some(revision.to_owned())),
             None => (text, None),
@@ -38,6 +61,12 @@ impl HubName {
             revision,
         })
     }
+}
+
+/// What stands behind the hub's own host in an address.
+fn page(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
+    ["huggingface.co/", "hf.co/"].iter().find_map(|host| rest.strip_prefix(host))
 }
 
 /// As it is written.
@@ -79,6 +108,13 @@ mod tests {
         assert_eq!(HubName::parse("org/model@v1"), name("org/model", None, Some("v1")));
         assert_eq!(HubName::parse("org/model@refs/pr/1"), name("org/model", None, Some("refs/pr/1")));
         assert_eq!(HubName::parse("org/model/Q4/x.gguf"), name("org/model", Some("Q4/x.gguf"), None));
+        for address in ["https://huggingface.co/org/model", "hf.co/org/model/", "org/model/"] {
+            assert_eq!(HubName::parse(address), name("org/model", None, None), "{address}");
+        }
+        let file = "https://huggingface.co/org/model/resolve/main/Q4/x.gguf?download=true";
+        assert_eq!(HubName::parse(file), name("org/model", Some("Q4/x.gguf"), Some("main")));
+        assert_eq!(HubName::parse("https://hf.co/org/model/tree/v1"), name("org/model", None, Some("v1")));
+        assert_eq!(HubName::parse("https://example.org/org/model"), None);
         for path in [
             "models/x.gguf",
             "../x",

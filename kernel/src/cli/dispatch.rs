@@ -81,14 +81,18 @@ fn run_file(run: Run) -> i32 {
 }
 
 /// `minerva story.rhai`: the first word is no command, so it is a file.
-fn named(mut args: Vec<String>) -> i32 {
-    let name = args.remove(0);
-    let file = std::path::PathBuf::from(&name);
-    if name == "-" || file.exists() {
-        return run_file(Run { output: None, print: false, file, args });
+fn named(args: Vec<String>) -> i32 {
+    let name = args.first().cloned().unwrap_or_default();
+    if name != "-" && !Path::new(&name).exists() {
+        complain(&unknown(&name));
+        return USAGE;
     }
-    complain(&unknown(&name));
-    USAGE
+    // Behind the file the same words mean the same as they do with `run`.
+    let words = ["minerva", "run"].into_iter().map(str::to_owned).chain(args);
+    match Arguments::parse_from(words).command {
+        Some(Command::Run(run)) => run_file(run),
+        _ => USAGE,
+    }
 }
 
 /// What to say of a first word that is nothing we know.
@@ -128,7 +132,8 @@ fn run_notebook(run: Run) -> i32 {
         complain(problem);
     }
     match result {
-        Ok(_) => i32::from(unwritten.is_some()),
+        Ok(0) => i32::from(unwritten.is_some()),
+        Ok(code) => code,
         Err(_) => stop.stopped().unwrap_or(1),
     }
 }

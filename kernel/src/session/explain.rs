@@ -164,7 +164,7 @@ impl Context<'_> {
     /// `foo (i64, map)`: which functions of that name exist, or the nearest name.
     fn function(&self, signature: &str, place: &Frame) -> Said {
         let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ""));
-        let arguments: Vec<String> = split_arguments(arguments.trim_end_matches(')'));
+        let arguments: Vec<String> = split_arguments(arguments.strip_suffix(')').unwrap_or(arguments));
         if !rhai::is_valid_identifier(name) {
             return ("TypeError", operator(name, &arguments));
         }

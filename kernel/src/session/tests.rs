@@ -165,6 +165,14 @@ fn numbers_compare_as_ieee_754_says() {
     );
     assert_eq!(n.ok("[1.0, inf, tiny].filter(|x| x >= 1)"), "[1.0, inf]");
     assert_eq!(n.ok("(tensor([1.0, 2.0]) > 1.5).to_array()"), "[false, true]");
+    // A single value of a tensor compares as a number does.
+    n.ok("let t = tensor([1, 2, 3]);");
+    assert_eq!(
+        n.ok("[t[0] == 1, 2.5 > t[1], t[0] != t[1], t[2] in [2, 3], t[1] >= 3]"),
+        "[true, true, true, true, false]"
+    );
+    assert_eq!(n.ok("[[4, 3].filter(|x| x == t[2]), [4, 3].index_of(t[2])]"), "[[3], 1]");
+    assert!(n.err("() - ()").evalue.contains("is not defined for () and ()"));
     let e = n.err("#{a: 1} < #{a: 2}");
     assert!(e.evalue.contains("operator `<` is not defined for map and map"), "{e}");
 }

@@ -31,13 +31,14 @@ pub struct Watch {
 }
 
 /// Executes a notebook in `session` and writes it, outputs and all. At the first cell that fails, or when a signal comes,
-/// what has run so far is written and the error is returned; later cells keep what they showed before.
+/// what has run so far is written and the error is returned; later cells keep what they showed before. Returns the exit
+/// code: 0, or what `exit(code)` in a cell says, after which no other runs.
 ///
 /// Cells tagged `raises-exception` may fail and those tagged `skip-execution` are not run, as in `nbclient`.
 ///
 /// # Errors
 /// What could not be read or written, or the error of the failing cell, as a person should see it.
-pub fn run(session: &mut Session, options: &NotebookOptions) -> Result<Notebook, String> {
+pub fn run(session: &mut Session, options: &NotebookOptions) -> Result<i32, String> {
     let notebook = Notebook::read(&options.input)?;
     if let Some(language) = notebook.language().filter(|l| !l.eq_ignore_ascii_case("rhai")) {
         return Err(format!(
@@ -59,23 +60,23 @@ pub fn run(session: &mut Session, options: &NotebookOptions) -> Result<Notebook,
             std::mem::forget(running);
         }
     });
-    let failure = cells(session, options, &running);
+    let ran = cells(session, options, &running);
     let written = lock(&running).write();
-    match failure {
-        None => written,
-        Some(failure) => {
+    match ran {
+        Ok(code) => written.map(|_| code),
+        Err(failure) => {
             let failure = described(&failure, options.watch.as_ref().map(|w| w.style));
             Err(written.err().map_or(failure.clone(), |problem| format!("{failure}\n{problem}")))
         }
     }
 }
 
-/// Runs the cells one after the other; the error that ended it early.
-fn cells(session: &mut Session, options: &NotebookOptions, running: &Shared) -> Option<CellError> {
+/// Runs the cells one after the other; the exit code, or the error that ended it early.
+fn cells(session: &mut Session, options: &NotebookOptions, running: &Shared) -> Result<i32, CellError> {
     let watch = options.watch.as_ref();
     let mut count = 0;
     for index in 0.. {
-        let cell = lock(running).cell(index)?;
+        let Some(cell) = lock(running).cell(index) else { break };
         let is_code = cell.get("cell_type").and_then(Value::as_str) == Some("code");
         if !is_code || tagged(&cell, "skip-execution") {
             show(watch, |to, style| text::cell(to, &cell, style));
@@ -89,7 +90,7 @@ fn cells(session: &mut Session, options: &NotebookOptions, running: &Shared) -> 
         // In this order a signal is either seen here or interrupts the cell.
         session.begin();
         if options.stop.stopped().is_some() {
-            return Some(CellError::plain("Interrupted", format!("stopped on request before In[{}] ran", count + 1)));
+            return Err(CellError::plain("Interrupted", format!("stopped on request before In[{}] ran", count + 1)));
         }
         count += 1;
         show(watch, |to, style| text::cell_source(to, &cell, Some(count), style));
@@ -109,16 +110,16 @@ fn cells(session: &mut Session, options: &NotebookOptions, running: &Shared) -> 
             Err(error) => {
                 lock(running).outputs.error(&error);
                 if !tagged(&cell, "raises-exception") || options.stop.stopped().is_some() {
-                    return Some(error);
+                    return Err(error);
                 }
                 show(watch, |to, style| text::traceback(to, &error.traceback, style));
             }
         }
-        if exit.is_some() {
-            return None;
+        if let Some(code) = exit {
+            return Ok(code);
         }
     }
-    None
+    Ok(0)
 }
 
 /// Writes text to whoever reads along.

@@ -13,6 +13,16 @@ pub fn register(engine: &mut Engine, host: &Host) {
     logic(engine, host);
 }
 
+/// What an operator gives: a tensor, but a comparison of single values is true or false, so that `if t[0] == 1`, `in` and
+/// `filter` take it as one of numbers.
+fn given(op: Binary, value: Tensor) -> minerva_engine::Result<Dynamic> {
+    let compares = matches!(op, Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge);
+    if compares && value.shape().is_empty() {
+        return Ok((value.item()? != 0.0).into());
+    }
+    Ok(Dynamic::from(value))
+}
+
 /// Each operator between two tensors, and between a tensor and a number on either side.
 fn operators(engine: &mut Engine, host: &Host) {
     let table = [
@@ -22,7 +32,7 @@ fn operators(engine: &mut Engine, host: &Host) {
         ("/", Binary::Div, "Quotients, value by value; integers give F32."),
         ("%", Binary::Rem, "Remainders with the sign of the divisor, as in NumPy."),
         ("**", Binary::Pow, "Powers, value by value."),
-        ("==", Binary::Eq, "Where values are equal: a BOOL tensor."),
+        ("==", Binary::Eq, "Where values are equal: a BOOL tensor; of single values true or false."),
         ("!=", Binary::Ne, "Where values differ: a BOOL tensor."),
         ("<", Binary::Lt, "Where the left is smaller: a BOOL tensor."),
         ("<=", Binary::Le, "Where the left is not larger: a BOOL tensor."),
@@ -40,20 +50,26 @@ fn operators(engine: &mut Engine, host: &Host) {
         };
         define(name, &["a: Tensor", "b: Tensor", "Tensor"], doc)
             .example(&example)
-            .register_into_engine(engine, move |a: Tensor, b: Tensor| guard(|| a.binary(op, &b, &h.control())));
+            .register_into_engine(engine, move |a: Tensor, b: Tensor| {
+                guard(|| given(op, a.binary(op, &b, &h.control())?))
+            });
         let h = host.clone();
         define(name, &["a: Tensor", "b: float", "Tensor"], doc)
-            .register_into_engine(engine, move |a: Tensor, b: f64| guard(|| a.binary_scalar(op, b, &h.control())));
+            .register_into_engine(engine, move |a: Tensor, b: f64| {
+                guard(|| given(op, a.binary_scalar(op, b, &h.control())?))
+            });
         let h = host.clone();
         define(name, &["a: Tensor", "b: int", "Tensor"], doc).register_into_engine(engine, move |a: Tensor, b: i64| {
-            guard(|| a.binary_scalar(op, b as f64, &h.control()))
+            guard(|| given(op, a.binary_scalar(op, b as f64, &h.control())?))
         });
         let h = host.clone();
         define(name, &["a: float", "b: Tensor", "Tensor"], doc)
-            .register_into_engine(engine, move |a: f64, b: Tensor| guard(|| b.scalar_binary(op, a, &h.control())));
+            .register_into_engine(engine, move |a: f64, b: Tensor| {
+                guard(|| given(op, b.scalar_binary(op, a, &h.control())?))
+            });
         let h = host.clone();
         define(name, &["a: int", "b: Tensor", "Tensor"], doc).register_into_engine(engine, move |a: i64, b: Tensor| {
-            guard(|| b.scalar_binary(op, a as f64, &h.control()))
+            guard(|| given(op, b.scalar_binary(op, a as f64, &h.control())?))
         });
     }
     let h = host.clone();
