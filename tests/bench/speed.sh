@@ -8,7 +8,7 @@
 # Llama 3.2 1B); without any, eight of them. Everything is kept in $MINERVA_BENCH_CACHE (default
 # ~/.cache/minerva/speed, a few GB). Every number is a median over ROUNDS (default 3) of 2 runs each, in turns; llama.cpp
 # is the build inside our own program, for this processor, and at depth its best setting (flash attention on or off, cache
-# f16, bf16 or q8_0) counts. The column int8 is ours with #{ activations: "int8" }. Run it on a quiet machine. THREADS ("1 2"),
+# f16, bf16 or q8_0) counts. The column int8 is ours with #{ activations: "int8" }, at depth 0. Run it on a quiet machine. THREADS ("1 2"),
 # DEPTHS ("0 512 2048") and GENERATE (128) may be set to measure less. Rows called memory are peaks of resident memory in
 # MB, mapped weights included, over all tests.
 set -eu
@@ -42,8 +42,9 @@ file_of() {
     echo "$file"
 }
 
-samples=$(mktemp)
-trap 'rm -f "$samples"' EXIT
+# Kept: what was measured before an end in the middle is there to be read.
+samples="$cache/samples-$(date +%Y%m%d-%H%M%S).txt"
+: >"$samples"
 # adds lines «MODEL THREADS TEST WHO RATE»
 keep() {
     sed 's/.*"test":"\([^"]*\)".*\[\([^]]*\)\].*/\1 \2/' | while read -r test values; do
@@ -62,12 +63,15 @@ for model in "$@"; do
                 # shellcheck disable=SC2086 # options, one by one
                 {
                     bench --backend candle $test | keep "$model" "$threads" minerva
-                    bench --backend candle --activations int8 $test | keep "$model" "$threads" int8
+                    [ "$depth" -gt 0 ] || bench --backend candle --activations int8 $test | keep "$model" "$threads" int8
                     RAYON_NUM_THREADS=$threads "$peer" "$file" "$threads" $prompt "${GENERATE:-128}" $depth 2 2>/dev/null |
                         keep "$model" "$threads" candle-transformers || true
                     bench --backend llama_cpp $test | keep "$model" "$threads" llama.cpp
                     if [ "$depth" -gt 0 ]; then
                         bench --backend llama_cpp $test --fa off | keep "$model" "$threads" llama.cpp:off
+                    fi
+                    # Other caches were its best setting nowhere on this kind of processor; they are asked once.
+                    if [ "$depth" -eq 512 ]; then
                         bench --backend llama_cpp $test --cache bf16 | keep "$model" "$threads" llama.cpp:bf16
                         bench --backend llama_cpp $test --cache q8_0 | keep "$model" "$threads" llama.cpp:q8_0
                     fi
