@@ -6,7 +6,7 @@ use super::tiny::{Noise, Tiny};
 use minerva_engine::backend::Rows;
 use minerva_engine::backend::llama_cpp::LlamaOptions;
 use minerva_engine::{Control, Error};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
 fn a_prompt_is_interrupted_and_the_sequence_goes_on() {
@@ -26,14 +26,12 @@ fn a_prompt_is_interrupted_and_the_sequence_goes_on() {
     let timer = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(150));
         interrupt.raise();
-        Instant::now()
     });
     let start = sequence.len();
     let result = sequence.feed(&tokens[start..], Rows::Last, &control);
-    let late = Instant::now().saturating_duration_since(timer.join().unwrap());
+    timer.join().unwrap();
     assert!(matches!(result, Err(Error::Interrupted)), "8,000 tokens are fed in less than 150 ms");
     control.interrupt.clear();
-    println!("answered after {late:?}");
     assert!(sequence.len() < tokens.len());
 
     // Whatever was kept is a prefix of the prompt, and what follows is what a fresh sequence gives.

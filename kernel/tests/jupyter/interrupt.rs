@@ -4,7 +4,7 @@
 use super::{Client, MINERVA};
 use minerva_tests::hub_server::{HubServer, Repo, Sending};
 use minerva_tests::{client::Kernel, real_model};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Numbers that look random and are the same in every run.
@@ -22,6 +22,13 @@ impl Moments {
 fn interrupt(kernel: &Kernel, client: &mut Client, code: &str, delay: Duration, by_signal: bool) -> Duration {
     let running = client.start(code);
     std::thread::sleep(delay);
+    let (reply, took) = stop(kernel, client, running, by_signal);
+    assert_eq!((&reply["status"], &reply["ename"]), (&json!("error"), &json!("Interrupted")), "{code}: {reply}");
+    took
+}
+
+/// Interrupts what runs: its reply, and how long that took. Reads until all is idle.
+pub fn stop(kernel: &Kernel, client: &mut Client, running: String, by_signal: bool) -> (Value, Duration) {
     let asked = Instant::now();
     let mut open = vec![running.clone()];
     if by_signal {
@@ -33,7 +40,6 @@ fn interrupt(kernel: &Kernel, client: &mut Client, code: &str, delay: Duration, 
     }
     let reply = client.expect_reply(&running, "execute_reply");
     let took = asked.elapsed();
-    assert_eq!((&reply["status"], &reply["ename"]), (&json!("error"), &json!("Interrupted")), "{code}: {reply}");
     while !open.is_empty() {
         let message = client.iopub();
         assert!(open.iter().any(|id| id == message.parent_id()), "{message:?}");
@@ -41,7 +47,7 @@ fn interrupt(kernel: &Kernel, client: &mut Client, code: &str, delay: Duration, 
             open.retain(|id| id != message.parent_id());
         }
     }
-    took
+    (reply, took)
 }
 
 /// A hub with a model that takes minutes to come.

@@ -1,12 +1,12 @@
 //! Interrupts of Rust cells at random moments. The time each takes is printed where `MINERVA_MEASURE` is set, which also makes
 //! them ten times as many; the test asks only that everything is answered, and that what is gone is said to be gone.
 
-use super::interrupt::{Moments, report};
-use super::{Client, signal, start};
+use super::interrupt::{Moments, report, stop};
+use super::{Client, start};
 use minerva_tests::client::Kernel;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PREPARE: &str = "%%rust
 let rust_kept = 7;
@@ -70,26 +70,9 @@ fn interrupt(
             std::thread::sleep(moments.next(most));
         }
     }
-    let asked = Instant::now();
-    let mut open = vec![running.clone()];
     // A signal has no answer: it could come after the end, and be taken for one to the next cell.
-    if by_signal && !may_end {
-        signal(kernel.pid(), libc::SIGINT);
-    } else {
-        let id = client.send_control("interrupt_request", json!({}));
-        assert_eq!(client.expect_control(&id, "interrupt_reply")["status"], "ok");
-        open.push(id);
-    }
-    let reply = client.expect_reply(&running, "execute_reply");
-    let took = asked.elapsed();
+    let (reply, took) = stop(kernel, client, running, by_signal && !may_end);
     assert!(reply["ename"] == "Interrupted" || *may_end && reply["status"] == "ok", "{code}: {reply}");
-    while !open.is_empty() {
-        let message = client.iopub();
-        assert!(open.iter().any(|id| id == message.parent_id()), "{message:?}");
-        if message.content["execution_state"] == "idle" {
-            open.retain(|id| id != message.parent_id());
-        }
-    }
     (reply, took)
 }
 

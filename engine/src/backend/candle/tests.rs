@@ -9,7 +9,7 @@ use crate::format::hub::HubFolder;
 use crate::format::{DType, TensorFile, dequantize};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(super) const MODELS: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
 
@@ -402,13 +402,10 @@ fn a_long_prompt_stops_in_the_middle() {
     let raiser = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(700));
         raised.raise();
-        Instant::now()
     });
     let e = s.feed(&prompt, Rows::Last, &Control::new(interrupt, |_| {})).unwrap_err();
-    let stopped = Instant::now();
-    let late = stopped.saturating_duration_since(raiser.join().unwrap());
+    raiser.join().unwrap();
     assert!(matches!(e, Error::Interrupted), "{e}");
-    println!("stopped {late:?} after it was asked to");
     assert!(s.len() < prompt.len() && s.tokens() == &prompt[..s.len()]);
     s.feed(&[1], Rows::Last, &Control::default()).unwrap();
 }

@@ -135,10 +135,9 @@ mod tests {
         Options::of("generate", &[GENERATE], rhai::Engine::new().eval(script).unwrap())
     }
 
-    #[allow(clippy::boxed_local)] // as functions return it
-    fn text(e: Box<rhai::EvalAltResult>) -> String {
-        match *e {
-            rhai::EvalAltResult::ErrorRuntime(v, _) => v.cast::<crate::script::error::ScriptError>().message,
+    fn text(e: impl AsRef<rhai::EvalAltResult>) -> String {
+        match e.as_ref() {
+            rhai::EvalAltResult::ErrorRuntime(v, _) => v.clone().cast::<crate::script::error::ScriptError>().message,
             other => other.to_string(),
         }
     }
