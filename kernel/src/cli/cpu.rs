@@ -21,6 +21,7 @@ struct Feature {
 }
 
 /// One register of `cpuid`'s answer to a leaf and subleaf.
+#[cfg(target_arch = "x86_64")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Register {
     Eax,

@@ -4,7 +4,9 @@
 use super::avx512;
 use super::form::Form;
 use super::isa::{Isa, Work};
-use super::layout::{Sums, TOKENS, Tokens, Weights};
+#[cfg(target_arch = "x86_64")]
+use super::layout::TOKENS;
+use super::layout::{Sums, Tokens, Weights};
 use super::portable;
 
 /// Groups of tokens times a stretch of a panel.

@@ -17,6 +17,9 @@
 //! - [`dots`]: the product of a few vectors with rows, without packing
 //! - `isa`: what the processor can do
 
+// What only the variants for x86-64 read.
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
+
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod dots;
