@@ -7,6 +7,7 @@ pub mod picture;
 mod shows;
 mod table;
 pub mod tensor;
+pub mod tokens;
 mod value;
 mod width;
 

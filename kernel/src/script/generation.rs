@@ -3,7 +3,8 @@
 use super::error::{ScriptResult, guard, raise};
 use super::options::{OptionSpec, Options};
 use super::{Host, define, define_type, property, tokens};
-use crate::display::{Bundle, escape_html, type_name};
+use crate::display::tokens::Shown;
+use crate::display::{self, Bundle, escape_html, type_name};
 use minerva_engine::generate::{FinishReason, GenerateOptions, Generation, Sampler, SamplerOptions};
 use minerva_engine::model::Model;
 use minerva_engine::tensor::Tensor;
@@ -300,12 +301,25 @@ fn show(g: &GenerationHandle) -> Bundle {
         generation.seed,
     );
     let small = format!("<small style=\"opacity:.7\">{}</small>", escape_html(&line));
+    let text = if g.streamed { line.clone() } else { format!("{}\n{line}", generation.text) };
+    if let Some(shown) = shown_tokens(g) {
+        let html = format!("{}{small}", display::tokens::html(&shown));
+        return Bundle::html(html, text).with(display::tokens::MIME, display::tokens::json(&shown));
+    }
     if g.streamed {
         return Bundle::html(small, line);
     }
-    let text = &generation.text;
-    Bundle::html(
-        format!("<pre style=\"white-space:pre-wrap\">{}</pre>{small}", escape_html(text)),
-        format!("{text}\n{line}"),
-    )
+    Bundle::html(format!("<pre style=\"white-space:pre-wrap\">{}</pre>{small}", escape_html(&generation.text)), text)
+}
+
+/// The tokens with their probabilities, where these were recorded.
+fn shown_tokens(g: &GenerationHandle) -> Option<Vec<Shown>> {
+    let tokenizer = g.model.tokenizer();
+    let shown = |id, logprob, top| Some(Shown { text: tokenizer.decode(&[id], false).ok()?, id, logprob, top });
+    let recorded = &g.generation.logprobs;
+    let tokens = recorded.iter().map(|entry| {
+        let top = entry.top.iter().map(|c| shown(c.token, c.logprob, Vec::new())).collect::<Option<_>>()?;
+        shown(entry.token, entry.logprob, top)
+    });
+    tokens.collect::<Option<Vec<_>>>().filter(|tokens| !tokens.is_empty())
 }
