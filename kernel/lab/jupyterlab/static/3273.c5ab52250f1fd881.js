@@ -1,0 +1,1 @@
+"use strict";(self.rspackChunk_jupyterlab_application_top=self.rspackChunk_jupyterlab_application_top||[]).push([[3273],{60576(p,a,e){e.d(a,{createInfoServices:()=>t.v});var t=e(4278);e(78069)}}]);

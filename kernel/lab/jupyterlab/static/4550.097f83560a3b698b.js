@@ -1,0 +1,1 @@
+"use strict";(self.rspackChunk_jupyterlab_application_top=self.rspackChunk_jupyterlab_application_top||[]).push([[4550],{4320(){},3038(){},91190(){},7155(){},54318(){}}]);

@@ -1,0 +1,1 @@
+"use strict";(self.rspackChunk_jupyterlab_application_top=self.rspackChunk_jupyterlab_application_top||[]).push([[4836],{62319(a,p,e){e.d(p,{createRadarServices:()=>r.f});var r=e(40734);e(78069)}}]);

@@ -1,0 +1,1 @@
+"use strict";(self.rspackChunk_jupyterlab_application_top=self.rspackChunk_jupyterlab_application_top||[]).push([[6445],{5338(t,a,p){var e=p(15553);a.H=e.createRoot,e.hydrateRoot}}]);

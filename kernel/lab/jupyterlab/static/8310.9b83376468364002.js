@@ -1,0 +1,1 @@
+"use strict";(self.rspackChunk_jupyterlab_application_top=self.rspackChunk_jupyterlab_application_top||[]).push([[8310],{6949(p,a,e){e.d(a,{createPieServices:()=>t.f});var t=e(86038);e(78069)}}]);
