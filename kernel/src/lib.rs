@@ -8,6 +8,8 @@ pub mod display;
 pub mod docs;
 pub mod history;
 pub mod jupyter;
+#[cfg(feature = "lab")]
+pub mod lab;
 pub mod panics;
 pub mod repl;
 pub mod run;

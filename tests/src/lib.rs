@@ -2,5 +2,6 @@
 
 pub mod client;
 pub mod hub_server;
+pub mod lab;
 pub mod real_model;
 pub mod reference;

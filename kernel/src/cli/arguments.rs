@@ -1,6 +1,8 @@
 //! What the command line understands. The help texts teach with examples.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "lab")]
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -10,6 +12,7 @@ Examples:
   minerva run notebook.ipynb                  a notebook, without a browser; outputs are written into it
   minerva inspect model.gguf 'blk.0.*'        what is in a file, without loading it
   minerva -e 'load(\"sample\").generate(\"Once\")'
+  minerva lab                                 notebooks in a browser: JupyterLab, without Python
   minerva install                             tell Jupyter about this kernel
 
 First steps: start `minerva`, type `let m = load(\"sample\");`, then `m.generate(\"Once upon\")`.";
@@ -90,6 +93,33 @@ Examples:
         #[arg(short, long, value_name = "FOLDER", default_value = ".")]
         output: PathBuf,
     },
+    /// Notebooks in a browser: JupyterLab, without Python
+    #[cfg(feature = "lab")]
+    #[command(
+        args_conflicts_with_subcommands = true,
+        disable_help_subcommand = true,
+        after_help = "\
+Examples:
+  minerva lab                                 this folder, in the browser
+  minerva lab story.ipynb                     one notebook, in its folder
+  minerva lab ~/notebooks --no-browser        prints the address and opens nothing
+  minerva lab list                            the servers that run, their kernels and how much memory these take
+  minerva lab stop                            ends the server, and its kernels with it
+  minerva lab ./list                          a folder that is called like a command
+
+From another machine: leave the server as it is, and come through a tunnel, `ssh -L 8888:127.0.0.1:8888 MACHINE`.
+With --host others reach it directly: whoever has the token runs code as you, and http is not encrypted.
+The token is random; MINERVA_LAB_TOKEN gives one that no list of processes shows."
+    )]
+    Lab(Lab),
+    /// Notebooks in a browser; not part of this build
+    #[cfg(not(feature = "lab"))]
+    #[command(hide = true)]
+    Lab {
+        /// What it would be called with
+        #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Run as a Jupyter kernel; Jupyter calls this
     Kernel {
         /// The connection file that Jupyter wrote
@@ -152,4 +182,56 @@ pub struct Install {
     /// The name in Jupyter's launcher
     #[arg(long, value_name = "TEXT", default_value = "Minerva")]
     pub display_name: String,
+}
+
+/// `minerva lab`
+#[cfg(feature = "lab")]
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// What to do; without one: serve
+    #[command(subcommand)]
+    pub command: Option<LabCommand>,
+    /// The folder to serve, or a notebook to open in its folder; this folder by default
+    #[arg(value_name = "DIR|NOTEBOOK")]
+    pub place: Option<PathBuf>,
+    /// The address to listen on; others than this machine reach any but 127.0.0.1
+    #[arg(long, value_name = "ADDRESS", value_parser = super::lab::host)]
+    pub host: Option<IpAddr>,
+    /// The port, or the next one that is free; 8888 without it, any with 0
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Do not open a browser
+    #[arg(long)]
+    pub no_browser: bool,
+    /// The token that proves who may ask; random without it
+    #[arg(long)]
+    pub token: Option<String>,
+    /// Show files whose names begin with a point
+    #[arg(long)]
+    pub hidden: bool,
+    /// Stop kernels that did nothing for so long and that no tab is connected to
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub cull: Option<u32>,
+    /// A name that the server goes by besides localhost, such as that of a proxy; can be repeated
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+}
+
+/// What to do with servers that run.
+#[cfg(feature = "lab")]
+#[derive(Debug, Subcommand)]
+pub enum LabCommand {
+    /// Show the servers that run, with their kernels and memory
+    List,
+    /// End a server, and its kernels with it
+    #[command(after_help = "\
+Examples:
+  minerva lab stop                            the server, where only one runs
+  minerva lab stop 8889                       the one on this port
+  minerva lab stop all                        all of yours")]
+    Stop {
+        /// The server's port, or all
+        #[arg(value_name = "PORT|all")]
+        which: Option<String>,
+    },
 }

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit code of a program that was started wrongly, as clap has it.
-const USAGE: i32 = 2;
+pub(super) const USAGE: i32 = 2;
 /// Exit code after a fault of ours.
 const FAULT: i32 = 70;
 /// Exit code where this processor cannot run the program.
@@ -33,7 +33,6 @@ pub fn main() -> ExitCode {
         return exit(WRONG_PROCESSOR);
     }
     rust_cells::hook();
-    minerva_engine::memory::keep_freed();
     panics::silence_all();
     let code = panics::catch(|| command(Arguments::parse())).unwrap_or_else(|panic| {
         complain(&panic.to_string());
@@ -43,6 +42,10 @@ pub fn main() -> ExitCode {
 }
 
 fn command(arguments: Arguments) -> i32 {
+    // A server computes nothing, and gives back what a large notebook took.
+    if !matches!(arguments.command, Some(Command::Lab { .. })) {
+        minerva_engine::memory::keep_freed();
+    }
     if let Some(code) = arguments.eval {
         return script::code_of(&code, "-e", arguments.args, true);
     }
@@ -53,6 +56,13 @@ fn command(arguments: Arguments) -> i32 {
         Some(Command::Kernel { connection_file }) => jupyter::serve(&connection_file),
         Some(Command::Docs { format, output }) => write_reference(format, &output),
         Some(Command::Install(install)) => tell_jupyter(install),
+        #[cfg(feature = "lab")]
+        Some(Command::Lab(lab)) => super::lab::run(lab),
+        #[cfg(not(feature = "lab"))]
+        Some(Command::Lab { args: _ }) => {
+            complain("this program was built without its server\nhelp: build it with --features lab");
+            USAGE
+        }
         None if !arguments.args.is_empty() => named(arguments.args),
         None if std::io::stdin().is_terminal() => repl::run(Vec::new()),
         // `echo 'print(1)' | minerva`

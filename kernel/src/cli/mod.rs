@@ -4,5 +4,7 @@ mod arguments;
 mod cpu;
 mod dispatch;
 mod inspect;
+#[cfg(feature = "lab")]
+mod lab;
 
 pub use dispatch::main;

@@ -17,7 +17,7 @@ mod registration;
 mod router;
 mod serve;
 mod stdin;
-mod wire;
+pub(crate) mod wire;
 mod worker;
 
 pub use install::{InstallOptions, install};

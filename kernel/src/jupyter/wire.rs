@@ -14,7 +14,8 @@ use zeromq::ZmqMessage;
 /// The version of the messaging protocol that this kernel speaks.
 pub const PROTOCOL_VERSION: &str = "5.6";
 
-const DELIMITER: &[u8] = b"<IDS|MSG>";
+/// What stands between the frames that lead to a peer and the message.
+pub const DELIMITER: &[u8] = b"<IDS|MSG>";
 
 /// How many signatures are remembered to drop a replayed message.
 const REMEMBERED_SIGNATURES: usize = 65_536;
@@ -225,6 +226,12 @@ impl Wire {
             mac.update(frame);
         }
         hex::encode(mac.finalize().into_bytes())
+    }
+
+    /// Whether these frames may be believed: they are signed with the key, or there is none.
+    #[cfg(feature = "lab")]
+    pub fn accepts<'a>(&self, signature: &[u8], frames: impl IntoIterator<Item = &'a Bytes>) -> bool {
+        self.key.is_none() || self.verify(signature, frames).is_some()
     }
 
     /// Whether `signature` is the hex HMAC of these frames; the comparison takes the same time wherever they differ.

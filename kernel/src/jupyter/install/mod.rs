@@ -5,3 +5,5 @@ mod spec;
 
 pub use folders::{Location, runtime_folder};
 pub use spec::{InstallOptions, install};
+#[cfg(feature = "lab")]
+pub(crate) use spec::{LOGOS, kernel_json};

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LOGOS: [(&str, &[u8]); 3] = [
+/// The logos of the kernelspec: name and bytes.
+pub const LOGOS: [(&str, &[u8]); 3] = [
     ("logo-32x32.png", include_bytes!("logo-32x32.png")),
     ("logo-64x64.png", include_bytes!("logo-64x64.png")),
     ("logo-svg.svg", include_bytes!("logo-svg.svg")),
@@ -48,7 +49,7 @@ pub fn install(options: &InstallOptions) -> Result<PathBuf, String> {
     };
     let kernels = options.location.kernels()?;
     let folder = kernels.join(&options.name);
-    write(&kernels, &folder, &json(&program, &options.display_name)).map_err(|e| {
+    write(&kernels, &folder, &kernel_json(&program, &options.display_name)).map_err(|e| {
         let help = match e.kind() {
             std::io::ErrorKind::PermissionDenied => {
                 "\nhelp: install for yourself with --user, or elsewhere with --prefix"
@@ -60,7 +61,8 @@ pub fn install(options: &InstallOptions) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-fn json(program: &Path, display_name: &str) -> Value {
+/// What `kernel.json` says for a program.
+pub fn kernel_json(program: &Path, display_name: &str) -> Value {
     json!({
         "argv": [program, "kernel", "{connection_file}"],
         "display_name": display_name,

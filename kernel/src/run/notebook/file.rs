@@ -23,12 +23,19 @@ impl Notebook {
         Self::parse(&text).map_err(|problem| format!("{}: {problem}", path.display()))
     }
 
-    /// A notebook from its JSON.
+    /// A notebook from its JSON. One of format 3 is upgraded.
     pub fn parse(text: &str) -> Result<Self, String> {
         let value: Value = serde_json::from_str(text).map_err(|e| format!("not a notebook: {e}"))?;
+        match value.get("nbformat").and_then(Value::as_i64) {
+            Some(3) => Self::from_value(Value::Object(upgrade(text)?)),
+            _ => Self::from_value(value),
+        }
+    }
+
+    /// A notebook of format 4 from its JSON.
+    pub fn from_value(value: Value) -> Result<Self, String> {
         let root = match (value.get("nbformat").and_then(Value::as_i64), value) {
             (Some(4), Value::Object(root)) => root,
-            (Some(3), _) => upgrade(text)?,
             (Some(n), _) => return Err(format!("notebook format {n}: expected 4")),
             _ => return Err("not a notebook: the field \"nbformat\" is missing".to_owned()),
         };
@@ -37,6 +44,16 @@ impl Notebook {
             return Err("not a notebook: the list \"cells\" is missing".to_owned());
         }
         Ok(notebook)
+    }
+
+    /// All its fields, to change. The list of cells must stay one.
+    pub fn fields_mut(&mut self) -> &mut Map<String, Value> {
+        &mut self.root
+    }
+
+    /// All its fields.
+    pub fn into_fields(self) -> Map<String, Value> {
+        self.root
     }
 
     /// The language that the notebook says it is written in, where it says so.

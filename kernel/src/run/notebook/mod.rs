@@ -8,4 +8,6 @@ mod text;
 
 pub use execute::{NotebookOptions, Watch, nobody, run};
 pub use file::Notebook;
+#[cfg(feature = "lab")]
+pub(crate) use file::{insert, joined, lines};
 pub use text::Style;
