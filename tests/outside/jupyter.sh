@@ -1,6 +1,7 @@
 #!/bin/sh
-# What others say of this kernel: jupyter_kernel_test, nbclient, jupyter console, Jupyter Server and clients of libzmq,
-# run against the installed kernel. A warning in a log is a failure.
+# What others say of this kernel: jupyter_kernel_test, nbclient, jupyter console, Jupyter Server and clients of libzmq, and of
+# `minerva lab`: jupyter_kernel_client and the requests of VS Code. Run against the installed kernel; a warning in a log is
+# a failure.
 #
 # For developers; no part of the product needs Python. The virtual environment is made once, in the cache.
 #   tests/outside/jupyter.sh [path of minerva]
@@ -10,7 +11,7 @@ minerva=$(realpath "${1:-$here/../../target/release/minerva}")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/minerva/outside
 python=${PYTHON:-$cache/venv/bin/python}
 
-if ! "$python" -c 'import jupyter_console, jupyter_kernel_test, jupyter_server, nbclient, pexpect' 2>/dev/null; then
+if ! "$python" -c 'import jupyter_console, jupyter_kernel_client, jupyter_kernel_test, jupyter_server, nbclient, pexpect' 2>/dev/null; then
     python3 -m venv "$cache/venv"
     "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
 fi
