@@ -23,15 +23,18 @@ install:
 	@install -m 755 "$(TARGET)/release/minerva" "$(MINERVA).new" && mv -f "$(MINERVA).new" "$(MINERVA)"
 	@"$(MINERVA)" install
 
+# The notebook executed, as text. Where a person watches, it is then opened in JupyterLab: in a browser, or where there is
+# none, by the address that is printed.
 quickstart:
 	@"$(MINERVA)" run notebooks/quickstart.ipynb --print -o "$${TMPDIR:-/tmp}/minerva-quickstart.ipynb"
 	@echo
-	@echo "Ready. Try:  minerva repl      or open notebooks/quickstart.ipynb in Jupyter with the kernel \"Minerva\"."
+	@echo "Ready. Try:  minerva lab      or minerva repl"
+	@if [ -t 0 ] && [ -t 1 ] && [ -z "$$CI" ]; then exec "$(MINERVA)" lab notebooks/quickstart.ipynb; fi
 
-# All tests, in both builds: Rust alone, then with llama.cpp (last, so that this is the binary that stays). Both have Rust
+# All tests, in both builds: Rust alone, then with llama.cpp (last, so that this is the binary that stays). Both have the lab and Rust
 # cells: what these bring changes the features of crates that everything shares, and would have it all compiled twice.
 test:
-	$(CARGO) test --release --locked --workspace --no-default-features --features rust-cells
+	$(CARGO) test --release --locked --workspace --no-default-features --features rust-cells,lab
 	$(CARGO) test --release --locked --workspace
 
 lint:
