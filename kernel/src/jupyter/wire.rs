@@ -23,6 +23,11 @@ const REMEMBERED_SIGNATURES: usize = 65_536;
 /// A JSON object.
 pub type Object = Map<String, Value>;
 
+/// A time as Jupyter writes it, with six digits of a second: its own parser takes no more.
+pub fn date(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
 /// A message that came in.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -171,8 +176,7 @@ impl Wire {
             "msg_id": id,
             "session": &*self.session,
             "username": "kernel",
-            // Six digits of a second: Jupyter's own parser takes no more.
-            "date": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            "date": date(jiff::Timestamp::now()),
             "msg_type": kind,
             "version": PROTOCOL_VERSION,
         });

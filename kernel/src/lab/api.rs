@@ -1,11 +1,13 @@
 //! The small addresses of the API, and what is said of those that do not exist.
 
+use super::blocking::blocking;
 use super::body::object;
 use super::config::Object;
 use super::error::{ApiError, ApiResult};
 use super::life::census;
 use super::page::{is_api, refusal};
 use super::state::App;
+use crate::jupyter::wire::date;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, Uri};
@@ -42,11 +44,6 @@ async fn version() -> Json<Value> {
     Json(json!({ "version": env!("CARGO_PKG_VERSION") }))
 }
 
-/// A time as Jupyter writes it.
-pub(super) fn time(time: jiff::Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
-}
-
 async fn status(State(app): State<App>) -> Json<Value> {
     let models: Vec<Value> = app.kernels.list().iter().map(|kernel| kernel.model()).collect();
     let connections: u64 = models.iter().filter_map(|m| m.get("connections")?.as_u64()).sum();
@@ -56,8 +53,8 @@ async fn status(State(app): State<App>) -> Json<Value> {
     Json(json!({
         "connections": connections,
         "kernels": models.len(),
-        "last_activity": time(last),
-        "started": time(app.started),
+        "last_activity": date(last),
+        "started": date(app.started),
     }))
 }
 
@@ -120,26 +117,20 @@ async fn shutdown(State(app): State<App>) -> Json<Value> {
 }
 
 async fn section(State(app): State<App>, Path(section): Path<String>) -> ApiResult<Json<Object>> {
-    apart(move || app.config.get(&section)).await.map(Json)
+    blocking(move || app.config.get(&section)).await.map(Json)
 }
 
 async fn put_section(State(app): State<App>, Path(section): Path<String>, body: Bytes) -> ApiResult<Response> {
-    apart(move || app.config.set(&section, &values(&body)?)).await?;
+    blocking(move || app.config.set(&section, &values(&body)?)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn patch_section(State(app): State<App>, Path(section): Path<String>, body: Bytes) -> ApiResult<Json<Object>> {
-    apart(move || app.config.update(&section, values(&body)?)).await.map(Json)
+    blocking(move || app.config.update(&section, values(&body)?)).await.map(Json)
 }
 
 fn values(body: &Bytes) -> ApiResult<Object> {
     object(body)?.ok_or_else(|| ApiError::bad_request("expected a JSON object in the body, found nothing"))
-}
-
-/// Work on files, where it keeps nobody waiting.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|e| Err(ApiError::internal(format!("the work has ended early: {e}"))))
 }
 
 #[cfg(test)]
@@ -159,6 +150,6 @@ mod tests {
 
     #[test]
     fn time_has_six_digits() {
-        assert_eq!(time(jiff::Timestamp::from_second(0).unwrap()), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(date(jiff::Timestamp::from_second(0).unwrap()), "1970-01-01T00:00:00.000000Z");
     }
 }

@@ -46,3 +46,18 @@ pub async fn working_folder(app: &App, path: &str) -> PathBuf {
     });
     found.await.ok().flatten().unwrap_or_else(|| app.contents.root().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn bodies_are_objects_or_nothing() {
+        assert_eq!(object(&Bytes::from_static(b" ")).unwrap(), None);
+        assert_eq!(object(&Bytes::from_static(b"null")).unwrap(), None);
+        assert_eq!(object(&Bytes::from_static(b"{}")).unwrap(), Some(Map::new()));
+        assert!(object(&Bytes::from_static(b"[]")).is_err());
+        assert!(object(&Bytes::from_static(b"{")).unwrap_err().message.contains("Invalid JSON"));
+    }
+}

@@ -4,6 +4,7 @@
 
 use super::error::{ApiError, ApiResult};
 use super::state::App;
+use crate::jupyter::wire::date;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -84,7 +85,7 @@ fn capsule(schema: &str, data: Value, at: Timestamp) -> Value {
     if let Value::Object(data) = data {
         capsule.extend(data.into_iter().filter(|(key, _)| key != "schema_id"));
     }
-    capsule.insert("__timestamp__".to_owned(), at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string().into());
+    capsule.insert("__timestamp__".to_owned(), date(at).into());
     capsule.insert("__schema_version__".to_owned(), VERSION.into());
     capsule.insert("__metadata_version__".to_owned(), json!(1));
     Value::Object(capsule)

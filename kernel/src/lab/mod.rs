@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod api;
+pub mod blocking;
 pub mod body;
 pub mod config;
 pub mod contents;

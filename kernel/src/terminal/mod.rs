@@ -13,4 +13,6 @@ pub use colour::{Stream, colour, is_terminal};
 pub use graphics::{Graphics, Window, graphics, picture, window};
 pub use printer::Printer;
 pub use say::{answer, complain};
+#[cfg(unix)]
+pub use stop::ignored;
 pub use stop::{STOPPED, Stop};

@@ -102,6 +102,9 @@ impl Stop {
 }
 
 #[cfg(unix)]
+pub use listen::ignored;
+
+#[cfg(unix)]
 mod listen {
     use super::{AGAIN, GRACE, Ordering, Stop};
     use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -154,7 +157,8 @@ mod listen {
         stop.force(128 + signal);
     }
 
-    fn ignored(signal: libc::c_int) -> bool {
+    /// Whether whoever started this process had it ignore this signal, as `nohup` does SIGHUP.
+    pub fn ignored(signal: libc::c_int) -> bool {
         let mut found = std::mem::MaybeUninit::<libc::sigaction>::uninit();
         // SAFETY: asks for the action and sets none; on success the whole structure is written.
         unsafe {

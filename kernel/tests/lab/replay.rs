@@ -66,18 +66,25 @@ fn counts_to(text: &str, count: usize) {
     assert!(wrong.is_none() && lines.len() == count, "{} lines; first that is wrong: {wrong:?}", lines.len());
 }
 
-#[test]
-fn a_hundred_thousand_lines_that_were_printed_while_the_tab_was_closed_are_there_when_it_returns() {
+/// A cell that ran from beginning to end while its tab was closed, and what the tab is told when it comes back.
+#[track_caller]
+fn ran_while_away(code: &str) -> (Server, Tab, Vec<LabMessage>) {
     let server = server();
     let kernel = server.start_kernel("minerva");
     let mut tab = Tab::open(&server, &kernel, "notebook-tab");
-    let id = tab.begin(&gated("for i in 0..100000 { print(i) }\n\"the end\""));
+    let id = tab.begin(&gated(code));
     tab.close();
     connected(&server, &kernel, 0);
     open_the_gate(&server);
     server.wait_kernel(&kernel, "the end of the cell", |m| m["execution_state"] == "idle");
     let mut tab = Tab::open(&server, &kernel, "notebook-tab");
     let messages = read_to_the_end(&mut tab, &id);
+    (server, tab, messages)
+}
+
+#[test]
+fn a_hundred_thousand_lines_that_were_printed_while_the_tab_was_closed_are_there_when_it_returns() {
+    let (_server, mut tab, messages) = ran_while_away("for i in 0..100000 { print(i) }\n\"the end\"");
     counts_to(&text_of(&messages, "stdout"), 100_000);
     let count = |wanted: &dyn Fn(&LabMessage) -> bool| messages.iter().filter(|m| wanted(m)).count();
     assert_eq!(count(&|m| m.kind() == "execute_result"), 1);
@@ -88,17 +95,8 @@ fn a_hundred_thousand_lines_that_were_printed_while_the_tab_was_closed_are_there
 
 #[test]
 fn a_hundred_thousand_messages_that_cannot_be_joined_are_kept_one_by_one() {
-    let server = server();
-    let kernel = server.start_kernel("minerva");
-    let mut tab = Tab::open(&server, &kernel, "notebook-tab");
     // The streams take turns, so that no two texts can become one message.
-    let id = tab.begin(&gated("for i in 0..50000 { write(`${i}\n`); debug(i); }"));
-    tab.close();
-    connected(&server, &kernel, 0);
-    open_the_gate(&server);
-    server.wait_kernel(&kernel, "the end of the cell", |m| m["execution_state"] == "idle");
-    let mut tab = Tab::open(&server, &kernel, "notebook-tab");
-    let messages = read_to_the_end(&mut tab, &id);
+    let (_server, _tab, messages) = ran_while_away("for i in 0..50000 { write(`${i}\n`); debug(i); }");
     assert_eq!(messages.iter().filter(|m| m.kind() == "stream").count(), 100_000);
     counts_to(&text_of(&messages, "stdout"), 50_000);
     let debugged = text_of(&messages, "stderr");

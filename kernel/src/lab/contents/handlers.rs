@@ -3,10 +3,11 @@
 use super::checkpoints::Checkpoint;
 use super::manager::Contents;
 use super::model::{Model, http_date};
-use super::notebook::Fields;
 use super::places;
 use super::reading::{Format, Kind, Wanted};
 use super::{files, resolving};
+use crate::lab::blocking::blocking;
+use crate::lab::body::object;
 use crate::lab::error::{ApiError, ApiResult};
 use crate::lab::state::{App, Lab};
 use axum::body::Bytes;
@@ -40,8 +41,7 @@ pub async fn work<T: Send + 'static>(
     app: App,
     job: impl FnOnce(&Lab) -> ApiResult<T> + Send + 'static,
 ) -> ApiResult<T> {
-    let ended = |e| ApiError::internal(format!("work on a file ended early: {e}"));
-    tokio::task::spawn_blocking(move || job(&app)).await.map_err(ended)?
+    blocking(move || job(&app)).await
 }
 
 /// A path as an address holds it.
@@ -151,7 +151,7 @@ async fn create(State(app): State<App>, path: Option<Path<String>>, body: Bytes)
 
 async fn save(State(app): State<App>, path: Option<Path<String>>, body: Bytes) -> ApiResult {
     let path = path.map(|Path(path)| path).unwrap_or_default();
-    work(app, move |app| match fields_of(body)? {
+    work(app, move |app| match object(&body)? {
         Some(model) if !model.is_empty() => {
             let (new, model) = app.contents.save(&path, model)?;
             answer(if new { StatusCode::CREATED } else { StatusCode::OK }, &model, true)
@@ -164,7 +164,7 @@ async fn save(State(app): State<App>, path: Option<Path<String>>, body: Bytes) -
 async fn rename(State(app): State<App>, path: Option<Path<String>>, body: Bytes) -> ApiResult {
     let path = path.map(|Path(path)| path).unwrap_or_default();
     work(app, move |app| {
-        let model = fields_of(body)?.ok_or_else(|| ApiError::bad_request("JSON body missing"))?;
+        let model = object(&body)?.ok_or_else(|| ApiError::bad_request("JSON body missing"))?;
         answer(StatusCode::OK, &app.contents.rename(&path, &model)?, true)
     })
     .await
@@ -192,24 +192,11 @@ fn new_entry(contents: &Contents, folder: &str, body: Bytes) -> ApiResult<Model>
     if places::locate(contents.root(), folder).is_ok_and(|place| place.path.is_file()) {
         return Err(ApiError::bad_request("Cannot POST to files, use PUT instead."));
     }
-    let model = fields_of(body)?.unwrap_or_default();
+    let model = object(&body)?.unwrap_or_default();
     let text = |name: &str| model.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     match text("copy_from") {
         Some(from) => contents.copy(from, folder),
         None => contents.untitled(folder, text("type").map(Kind::named), text("ext").unwrap_or_default()),
-    }
-}
-
-/// The object that a body holds, if it holds anything.
-fn fields_of(body: Bytes) -> ApiResult<Option<Fields>> {
-    if body.trim_ascii().is_empty() {
-        return Ok(None);
-    }
-    match serde_json::from_slice(&body) {
-        Ok(Value::Object(fields)) => Ok(Some(fields)),
-        Ok(Value::Null) => Ok(None),
-        Ok(_) => Err(ApiError::bad_request("Invalid JSON in body of request: expected an object")),
-        Err(e) => Err(ApiError::bad_request(format!("Invalid JSON in body of request: {e}"))),
     }
 }
 
@@ -251,14 +238,5 @@ mod tests {
         assert_eq!(target("dir/checkpoints/x"), Target::Whole("dir/checkpoints/x".to_owned()));
         assert_eq!(target("checkpoints"), Target::Whole("checkpoints".to_owned()));
         assert_eq!(Target::new(None, |_| false), Target::Whole(String::new()));
-    }
-
-    #[test]
-    fn bodies_are_objects_or_nothing() {
-        assert_eq!(fields_of(Bytes::from_static(b" ")).unwrap(), None);
-        assert_eq!(fields_of(Bytes::from_static(b"null")).unwrap(), None);
-        assert_eq!(fields_of(Bytes::from_static(b"{}")).unwrap(), Some(Fields::new()));
-        assert!(fields_of(Bytes::from_static(b"[]")).is_err());
-        assert!(fields_of(Bytes::from_static(b"{")).unwrap_err().message.contains("Invalid JSON"));
     }
 }

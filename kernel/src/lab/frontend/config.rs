@@ -1,6 +1,7 @@
 //! What the page is told: where things are, and what is turned off.
 
 use super::embedded::EXTENSION_NAME;
+use crate::lab::kernels::activity::UNTRACKED;
 use crate::lab::options::LabOptions;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -37,31 +38,6 @@ const OFF: &[&str] = &[
     "devMode",
     "exposeAppInBrowser",
     "copyAbsolutePath",
-];
-
-/// Messages that say nothing of the user's activity, as Jupyter Server lists them.
-const UNTRACKED: &[&str] = &[
-    "comm_info_request",
-    "comm_info_reply",
-    "kernel_info_request",
-    "kernel_info_reply",
-    "shutdown_request",
-    "shutdown_reply",
-    "interrupt_request",
-    "interrupt_reply",
-    "debug_request",
-    "debug_reply",
-    "stream",
-    "display_data",
-    "update_display_data",
-    "execute_input",
-    "execute_result",
-    "error",
-    "status",
-    "clear_output",
-    "debug_event",
-    "input_request",
-    "input_reply",
 ];
 
 /// How much of the window JupyterLab uses for documents.

@@ -8,13 +8,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// Work on files, on a thread that may wait.
-pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> ApiResult<T> + Send + 'static) -> ApiResult<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|e| Err(ApiError::internal(format!("the work on a file broke off: {e}"))))
-}
-
 /// The text of a file; `None` where there is none.
 pub fn read(path: &Path) -> ApiResult<Option<String>> {
     match fs::read(path) {

@@ -1,7 +1,8 @@
 //! Under which licences the front end is distributed: Help, Licenses.
 
-use super::disk::blocking;
+use super::config::JUPYTERLAB_VERSION;
 use super::embedded;
+use crate::lab::blocking::blocking;
 use crate::lab::error::{ApiError, ApiResult};
 use axum::extract::Query;
 use axum::http::HeaderMap;
@@ -55,7 +56,7 @@ fn bundles(beginning: &str) -> ApiResult<Vec<(&'static str, Vec<Value>)>> {
         embedded::file("static/third-party-licenses.json").ok_or_else(|| damaged("there is none".to_string()))?;
     let content = file.content().map_err(|e| damaged(e.to_string()))?;
     let mut listed: Value = serde_json::from_slice(&content).map_err(|e| damaged(e.to_string()))?;
-    let mut packages = vec![package("jupyterlab", "4.6.6", "BSD-3-Clause", JUPYTERLAB)];
+    let mut packages = vec![package("jupyterlab", JUPYTERLAB_VERSION, "BSD-3-Clause", JUPYTERLAB)];
     if let Some(Value::Array(others)) = listed.get_mut("packages").map(Value::take) {
         packages.extend(others);
     }

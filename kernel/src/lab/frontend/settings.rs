@@ -1,7 +1,8 @@
 //! What the user has set, as typed, comments and all.
 
-use super::disk::{self, blocking};
+use super::disk;
 use super::{relaxed, schemas};
+use crate::lab::blocking::blocking;
 use crate::lab::error::{ApiError, ApiResult};
 use crate::lab::state::App;
 use axum::Json;

@@ -1,6 +1,7 @@
 //! Which documents were open, and where they stood.
 
-use super::disk::{self, blocking};
+use super::disk;
+use crate::lab::blocking::blocking;
 use crate::lab::error::{ApiError, ApiResult};
 use crate::lab::state::App;
 use axum::Json;

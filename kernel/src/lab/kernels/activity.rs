@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Message types that are no work of a person: opening a page asks for `kernel_info`, and that must neither keep a kernel
 /// from being culled nor show it as busy. Jupyter Server's list.
-const UNTRACKED: [&str; 21] = [
+pub const UNTRACKED: [&str; 21] = [
     "comm_info_request",
     "comm_info_reply",
     "kernel_info_request",

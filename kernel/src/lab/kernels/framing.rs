@@ -1,5 +1,6 @@
 //! A Jupyter message as the frames that ZeroMQ carries, and its two forms on a WebSocket.
 
+use crate::jupyter::wire::date;
 use crate::jupyter::wire::{PROTOCOL_VERSION, Wire};
 use axum::extract::ws;
 use bytes::Bytes;
@@ -66,7 +67,7 @@ impl Message {
             "msg_id": Wire::new_id(),
             "session": session,
             "username": "server",
-            "date": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            "date": date(jiff::Timestamp::now()),
             "msg_type": kind,
             "version": PROTOCOL_VERSION,
         });

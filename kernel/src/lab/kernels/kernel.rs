@@ -6,6 +6,7 @@ use super::link::Link;
 use super::mailbox::Mailboxes;
 use super::process::{Process, Signal};
 use super::specs::{InterruptMode, Spec};
+use crate::jupyter::wire::date;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -166,7 +167,7 @@ impl Kernel {
             "id": self.id,
             "name": self.spec.name,
             // Six digits of a second: Jupyter's own parser takes no more.
-            "last_activity": self.activity.last().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            "last_activity": date(self.activity.last()),
             "execution_state": self.activity.state(),
             "connections": self.mailboxes.connections(),
         });

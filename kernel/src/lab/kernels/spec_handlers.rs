@@ -1,6 +1,7 @@
 //! `/api/kernelspecs`, and the logos.
 
-use super::specs::{BUILT_IN, Spec};
+use super::specs::BUILT_IN;
+use crate::lab::blocking::blocking;
 use crate::lab::error::{ApiError, ApiResult};
 use crate::lab::state::App;
 use axum::extract::{Path, State};
@@ -17,34 +18,30 @@ pub(super) fn routes() -> Router<App> {
         .route("/kernelspecs/{name}/{file}", get(resource))
 }
 
-/// Runs what reads files where it holds nobody up.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> ApiResult<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| ApiError::internal(e.to_string()))
-}
-
 async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
-    let models = aside(move || {
+    let models = blocking(move || {
         let all = app.kernels.specs().all();
-        all.into_iter().map(|(name, spec)| (name, spec.model())).collect::<Map<String, Value>>()
+        Ok(all.into_iter().map(|(name, spec)| (name, spec.model())).collect::<Map<String, Value>>())
     });
     Ok(Json(json!({ "default": BUILT_IN, "kernelspecs": models.await? })))
 }
 
 async fn show(State(app): State<App>, Path(name): Path<String>) -> ApiResult<Json<Value>> {
-    let wanted = name.clone();
-    let found = aside(move || app.kernels.specs().get(&wanted).map(|spec| spec.model()));
-    found.await?.map(Json).ok_or_else(|| unknown(&name))
+    blocking(move || {
+        let spec = app.kernels.specs().get(&name).ok_or_else(|| unknown(&name))?;
+        Ok(Json(spec.model()))
+    })
+    .await
 }
 
 async fn resource(State(app): State<App>, Path((name, file)): Path<(String, String)>) -> ApiResult {
-    let (wanted, resource) = (name.clone(), file.clone());
-    let found = aside(move || {
-        let spec: Spec = app.kernels.specs().get(&wanted)?;
-        Some(spec.resource(&resource))
-    });
-    let bytes = found.await?.ok_or_else(|| unknown(&name))?;
-    let bytes = bytes.ok_or_else(|| ApiError::not_found(format!("The kernel {name:?} has no file {file:?}")))?;
     let kind = mime_guess::from_path(&file).first_or_octet_stream();
+    let bytes = blocking(move || {
+        let spec = app.kernels.specs().get(&name).ok_or_else(|| unknown(&name))?;
+        let missing = || ApiError::not_found(format!("The kernel {name:?} has no file {file:?}"));
+        spec.resource(&file).ok_or_else(missing)
+    })
+    .await?;
     let headers = [
         (header::CONTENT_TYPE, kind.as_ref()),
         (header::CACHE_CONTROL, "private, max-age=3600"),

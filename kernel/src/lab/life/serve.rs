@@ -4,8 +4,8 @@ use super::leave::Leave;
 use super::running::{Running, Server};
 use super::signals::{Signal, Signals};
 use super::{browser, census, connections, listen};
+use crate::jupyter::wire::date;
 use crate::lab::access::Access;
-use crate::lab::api;
 use crate::lab::config::Config;
 use crate::lab::contents::Contents;
 use crate::lab::events::Events;
@@ -105,7 +105,7 @@ fn described(app: &App, address: SocketAddr) -> Server {
         port: address.port(),
         hostname: listen::reachable(address).ip(),
         version: env!("CARGO_PKG_VERSION").into(),
-        started: api::time(app.started),
+        started: date(app.started),
     }
 }
 

@@ -15,6 +15,7 @@ pub use unix::Signals;
 #[cfg(unix)]
 mod unix {
     use super::Signal;
+    use crate::terminal::ignored;
     use tokio::signal::unix::{self, SignalKind, signal};
 
     /// The signals that come from now on. Those that cannot be listened to do what the system does with them.
@@ -58,15 +59,6 @@ mod unix {
                 let _ = signal.recv().await;
             }
             None => std::future::pending().await,
-        }
-    }
-
-    fn ignored(signal: libc::c_int) -> bool {
-        let mut found = std::mem::MaybeUninit::<libc::sigaction>::uninit();
-        // SAFETY: asks for the action and sets none; on success the whole structure is written.
-        unsafe {
-            libc::sigaction(signal, std::ptr::null(), found.as_mut_ptr()) == 0
-                && found.assume_init().sa_sigaction == libc::SIG_IGN
         }
     }
 }
